@@ -82,11 +82,11 @@ class StoreMisconfigured(StoreError):
 class Outcome(Enum):
     """What becomes of the data an error was met with."""
 
-    REJECT = "reject"      # the content is refused for good: dead letter or partial_success, with the reason
-    RETRY = "retry"        # nothing is wrong with the data: try again, with back-off
-    SHRINK = "shrink"      # retry with a smaller plan
-    YIELD = "yield"        # not ours any more: drop the work, its owner does it
-    STOP = "stop"          # consume nothing and say why, until an operator has acted; then retry
+    REJECT = "reject"  # the content is refused for good: dead letter or partial_success, with the reason
+    RETRY = "retry"  # nothing is wrong with the data: try again, with back-off
+    SHRINK = "shrink"  # retry with a smaller plan
+    YIELD = "yield"  # not ours any more: drop the work, its owner does it
+    STOP = "stop"  # consume nothing and say why, until an operator has acted; then retry
 
 
 _OUTCOMES: tuple[tuple[type[BaseException], Outcome], ...] = (

@@ -59,89 +59,118 @@ class Settings:
     # -- where things are ------------------------------------------------------------------------------------------
     host: str = setting("127.0.0.1", "address to listen on", roles=("up", "ingest", "worker", "web", "clickhouse"))
     port: int = setting(
-        3000, "UI, public API, OTLP under /api/public/otel, health and metrics; 0 picks a free one",
-        roles=("up", "ingest", "worker", "web", "clickhouse"), low=0, high=65535,
+        3000,
+        "UI, public API, OTLP under /api/public/otel, health and metrics; 0 picks a free one",
+        roles=("up", "ingest", "worker", "web", "clickhouse"),
+        low=0,
+        high=65535,
     )
-    otlp_port: int = setting(
-        4318, "OTLP under /v1/traces; 0 turns it off", roles=_FRONT, low=0, high=65535
-    )
+    otlp_port: int = setting(4318, "OTLP under /v1/traces; 0 turns it off", roles=_FRONT, low=0, high=65535)
     clickhouse_port: int = setting(
-        8123, "the embedded ClickHouse's HTTP port; 0 picks a free one; used only when embedded",
-        roles=_ENGINE, low=0, high=65535,
+        8123,
+        "the embedded ClickHouse's HTTP port; 0 picks a free one; used only when embedded",
+        roles=_ENGINE,
+        low=0,
+        high=65535,
     )
     data_dir: Path = setting(Path(".litefuse"), "directory of keys, SQLite log and embedded ClickHouse")
     log_url: Secret = setting(
-        Secret(""), "sqlite:///PATH, or kafka://[user:password@]host:9092,host2:9092, or kafka+ssl://…; "
+        Secret(""),
+        "sqlite:///PATH, or kafka://[user:password@]host:9092,host2:9092, or kafka+ssl://…; "
         "default: sqlite:///<data-dir>/log.db",
     )
     clickhouse_url: Secret = setting(
-        Secret(""), "http[s]://user:password@host:8123/litefuse; default: the embedded engine",
+        Secret(""),
+        "http[s]://user:password@host:8123/litefuse; default: the embedded engine",
     )
 
     # -- the first project ---------------------------------------------------------------------------------------
     init_project_id: str = setting("", "id of a project made at first start; default: generated", roles=_FRONT)
     init_project_name: str = setting("default", "its name", roles=_FRONT)
     init_project_public_key: str = setting("", "its public key (pk-lf-…); default: generated", roles=_FRONT)
-    init_project_secret_key: Secret = setting(
-        Secret(""), "its secret key (sk-lf-…); default: generated", roles=_FRONT
-    )
+    init_project_secret_key: Secret = setting(Secret(""), "its secret key (sk-lf-…); default: generated", roles=_FRONT)
 
     # -- ingest ----------------------------------------------------------------------------------------------------
     max_body_bytes: int = setting(
         67108864, "largest request body, before and after decompression", unit="bytes", roles=_FRONT, low=1024
     )
     retention_days: int = setting(
-        0, "how long spans are kept; 0 = for ever; a project can have its own", unit="days",
-        roles=("up", "ingest", "worker"), low=0, high=36500,
+        0,
+        "how long spans are kept; 0 = for ever; a project can have its own",
+        unit="days",
+        roles=("up", "ingest", "worker"),
+        low=0,
+        high=36500,
     )
     header_timeout_s: float = setting(
         15.0, "time a client has for the request's headers", unit="seconds", roles=_FRONT, low=0.1
     )
-    body_timeout_s: float = setting(
-        60.0, "time a client has for the whole body", unit="seconds", roles=_FRONT, low=0.1
-    )
+    body_timeout_s: float = setting(60.0, "time a client has for the whole body", unit="seconds", roles=_FRONT, low=0.1)
     idle_timeout_s: float = setting(
         75.0, "time an idle keep-alive connection stays open", unit="seconds", roles=_FRONT, low=0.1
     )
     inflight_bytes: int = setting(
-        268435456, "bytes of requests being read, checked or published at once; beyond it 503 with Retry-After",
-        unit="bytes", roles=_FRONT, low=1048576,
+        268435456,
+        "bytes of requests being read, checked or published at once; beyond it 503 with Retry-After",
+        unit="bytes",
+        roles=_FRONT,
+        low=1048576,
     )
     publish_timeout_s: float = setting(
-        10.0, "time the log has to confirm a record; then 503", unit="seconds", roles=("up", "ingest", "worker"), low=0.1
+        10.0,
+        "time the log has to confirm a record; then 503",
+        unit="seconds",
+        roles=("up", "ingest", "worker"),
+        low=0.1,
     )
     key_refresh_s: float = setting(
-        5.0, "how often the API keys are read anew; a revoked key is refused within twice this",
-        unit="seconds", roles=_FRONT, low=0.1, high=5.0,
+        5.0,
+        "how often the API keys are read anew; a revoked key is refused within twice this",
+        unit="seconds",
+        roles=_FRONT,
+        low=0.1,
+        high=5.0,
     )
 
     # -- worker ----------------------------------------------------------------------------------------------------
     default_project_id: str = setting(
-        "", "project of records that carry none (topics written by other producers); default: dead letters", roles=_WORK
+        "",
+        "project of records that carry none (topics written by other producers); default: dead letters",
+        roles=_WORK,
     )
     worker_buffer_bytes: int = setting(
-        268435456, "bytes read from the log and not yet committed; beyond it partitions are paused",
-        unit="bytes", roles=_WORK, low=1048576,
+        268435456,
+        "bytes read from the log and not yet committed; beyond it partitions are paused",
+        unit="bytes",
+        roles=_WORK,
+        low=1048576,
     )
     block_bytes: int = setting(
         33554432, "decoded bytes after which a block is cut", unit="bytes", roles=_WORK, low=1024
     )
-    block_rows: int = setting(
-        100000, "rows after which a block is cut", unit="rows", roles=_WORK, low=1, high=1000000
-    )
+    block_rows: int = setting(100000, "rows after which a block is cut", unit="rows", roles=_WORK, low=1, high=1000000)
     block_age_s: float = setting(
-        0.5, "age of its oldest record after which a block is cut", unit="seconds", roles=_WORK, low=0.0, high=1.0
+        0.5,
+        "age of its oldest record after which a block is cut",
+        unit="seconds",
+        roles=_WORK,
+        low=0.0,
+        high=1.0,
     )
-    insert_timeout_s: float = setting(
-        60.0, "time ClickHouse has for one insert", unit="seconds", roles=_WORK, low=0.1
-    )
+    insert_timeout_s: float = setting(60.0, "time ClickHouse has for one insert", unit="seconds", roles=_WORK, low=0.1)
     plan_bound_s: float = setting(
-        20.0, "no insert starts later than this after its plan was committed; the plan is committed anew instead",
-        unit="seconds", roles=_WORK, low=0.1,
+        20.0,
+        "no insert starts later than this after its plan was committed; the plan is committed anew instead",
+        unit="seconds",
+        roles=_WORK,
+        low=0.1,
     )
     drain_timeout_s: float = setting(
-        20.0, "time for finishing started work after SIGTERM", unit="seconds",
-        roles=("up", "ingest", "worker", "web", "clickhouse"), low=0.0,
+        20.0,
+        "time for finishing started work after SIGTERM",
+        unit="seconds",
+        roles=("up", "ingest", "worker", "web", "clickhouse"),
+        low=0.0,
     )
 
     # -- Kafka -----------------------------------------------------------------------------------------------------
@@ -150,7 +179,11 @@ class Settings:
         -1, "replicas of topics made at start; -1 = the broker's default", roles=_KAFKA, low=-1
     )
     kafka_max_message_bytes: int = setting(
-        8388608, "max.message.bytes of topics made at start, and the producer's limit", unit="bytes", roles=_KAFKA, low=65536
+        8388608,
+        "max.message.bytes of topics made at start, and the producer's limit",
+        unit="bytes",
+        roles=_KAFKA,
+        low=65536,
     )
     kafka_compression: str = setting(
         "snappy", "codec of what we produce", roles=_KAFKA, choices=("none", "gzip", "snappy", "zstd", "lz4")
@@ -165,7 +198,10 @@ class Settings:
         30.0, "a worker silent for longer loses its partitions", unit="seconds", roles=_WORK, low=1.0
     )
     kafka_sasl_mechanism: str = setting(
-        "PLAIN", "used when the URL has a user", roles=_KAFKA, choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+        "PLAIN",
+        "used when the URL has a user",
+        roles=_KAFKA,
+        choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
     )
     kafka_ssl_cafile: str = setting("", "CA certificates for kafka+ssl; default: the system's", roles=_KAFKA)
 
