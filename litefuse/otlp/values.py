@@ -1,0 +1,162 @@
+"""AnyValues that are lists, maps or bytes, as JSON text and back: lossless, typed, and readable in SQL.
+
+The form (columns `attributes_json` and `resource_json`, documented in docs/sql.md):
+
+    string  "text"        list   [ … ]                    bytes          {"bytesValue":"<base64>"}
+    int     5             map    { … }                    NaN, infinity  {"doubleValue":"NaN"}
+    double  5.0           empty  null                     a map whose only key is one of these three marks is wrapped:
+    bool    true                                          {"kvlistValue":{ … }}
+
+Ints and doubles stay apart (a double always has a point or an exponent). Lost are, by intent, the order of a
+map's keys and all but the last of equal keys (architecture section 7); invalid UTF-8 and NUL are mended.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+import orjson
+from google.protobuf.message import DecodeError
+
+from litefuse.otlp.schema import ARRAY_VALUE, KVLIST_VALUE
+
+#: An AnyValue may hold that many levels of lists and maps. What is deeper cannot be read by standard protobuf parsers
+#: (their recursion limit is 100 messages, two a level), so nobody could be given it back as OTLP.
+MAX_DEPTH = 50
+
+_MARKS = frozenset(("bytesValue", "doubleValue", "kvlistValue"))
+
+
+class TooDeep(ValueError):
+    """Nested deeper than MAX_DEPTH."""
+
+
+class Malformed(ValueError):
+    """The bytes are not the value they were said to be."""
+
+
+def mend_text(raw: bytes) -> str:
+    """UTF-8 with what is invalid, and NUL, replaced by U+FFFD (otel-mapping section 21)."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def bytes_json(raw: bytes) -> str:
+    """JSON text of a bytes value."""
+    return '{"bytesValue":"' + base64.b64encode(raw).decode("ascii") + '"}'
+
+
+def array_json(raw: bytes) -> str:
+    """JSON text of the wire bytes of an ArrayValue. Raises TooDeep, Malformed."""
+    return _dump(_list(_parse(ARRAY_VALUE, raw), 1))
+
+
+def kvlist_json(raw: bytes) -> str:
+    """JSON text of the wire bytes of a KeyValueList. Raises TooDeep, Malformed."""
+    return _dump(_map(_parse(KVLIST_VALUE, raw), 1))
+
+
+def float_text(value: float) -> str:
+    """The shortest text that gives the same double again; NaN, Infinity and -Infinity by name."""
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if value != value else ("Infinity" if value > 0 else "-Infinity")
+
+
+def _parse(kind: Any, raw: bytes) -> Any:
+    try:
+        return kind.FromString(raw)
+    except DecodeError as error:
+        if wire_depth(raw) > MAX_DEPTH:
+            raise TooDeep(f"nested deeper than {MAX_DEPTH}") from error
+        raise Malformed("an attribute value cannot be decoded") from error
+
+
+def wire_depth(raw: bytes) -> int:
+    """Levels of lists and maps in the wire bytes of an ArrayValue or KeyValueList, as far as they can be read.
+
+    Iterative, and linear in depth times size: only called on what the parser has refused, where a recursion limit is
+    the likely reason.
+    """
+    deepest = 0
+    stack: list[tuple[str, int, int, int]] = [("list", 0, len(raw), 1)]
+    inner = {("list", 1): "value", ("value", 5): "list", ("value", 6): "list", ("pair", 2): "value"}
+    while stack:
+        kind, at, end, depth = stack.pop()
+        deepest = max(deepest, depth)
+        if deepest > MAX_DEPTH + 1:
+            return deepest
+        while at < end:
+            tag, at = _varint(raw, at, end)
+            if tag & 7 != 2:
+                at = _skip(raw, at, end, tag & 7)
+                continue
+            size, at = _varint(raw, at, end)
+            if at + size > end:
+                break
+            child = inner.get((kind, tag >> 3))
+            if child == "value" and kind == "list" and _looks_like_pair(raw, at, at + size):
+                child = "pair"
+            if child is not None:
+                stack.append((child, at, at + size, depth + (child == "list")))
+            at += size
+    return deepest
+
+
+def _looks_like_pair(raw: bytes, at: int, end: int) -> bool:
+    """A KeyValue starts with its key (field 1) and goes on with field 2; an AnyValue has one field alone."""
+    tag, at = _varint(raw, at, end)
+    if tag != 10:
+        return tag == 18
+    size, at = _varint(raw, at, end)
+    return at + size < end
+
+
+def _varint(raw: bytes, at: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < end and shift < 70:
+        byte = raw[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    return value, end
+
+
+def _skip(raw: bytes, at: int, end: int, wire_type: int) -> int:
+    if wire_type == 0:
+        return _varint(raw, at, end)[1]
+    return at + {1: 8, 5: 4}.get(wire_type, end)
+
+
+def _list(message: Any, depth: int) -> list[Any]:
+    return [_value(value, depth) for value in message.values]
+
+
+def _map(message: Any, depth: int) -> dict[str, Any]:
+    pairs = {mend_text(pair.key): _value(pair.value, depth) for pair in message.values}
+    return {"kvlistValue": pairs} if len(pairs) == 1 and not _MARKS.isdisjoint(pairs) else pairs
+
+
+def _value(value: Any, depth: int) -> Any:
+    which = value.WhichOneof("value")
+    if which is None:
+        return None
+    inner = getattr(value, which)
+    if which == "string_value":
+        return mend_text(inner)
+    if which == "array_value" or which == "kvlist_value":
+        if depth >= MAX_DEPTH:
+            raise TooDeep(f"nested deeper than {MAX_DEPTH}")
+        return _list(inner, depth + 1) if which == "array_value" else _map(inner, depth + 1)
+    if which == "bytes_value":
+        return {"bytesValue": base64.b64encode(inner).decode("ascii")}
+    if which == "double_value" and not math.isfinite(inner):
+        return {"doubleValue": float_text(inner)}
+    return inner
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode("utf-8")

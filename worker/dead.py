@@ -1,0 +1,54 @@
+"""Dead letters: what is refused for good, kept with all its bytes and the reason (architecture section 5)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from litefuse.log.base import DEAD, Log, Record
+from litefuse.reasons import Reason
+from litefuse.telemetry import metrics as m
+
+_OWN = ("reason", "error", "topic", "partition", "offset", "row", "failed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A refused record, or one span of it: `row` is the span's place within the record, and `value` then is an export
+    request cut down to it (uncompressed protobuf), else the record's own bytes."""
+
+    record: Record
+    reason: Reason
+    error: str
+    row: int | None = None
+    value: bytes | None = None
+
+
+def headers(letter: Letter, failed_at_ns: int) -> list[tuple[str, bytes]]:
+    """The record's headers and what happened to it. Pure."""
+    kept = [(k, v) for k, v in letter.record.headers if k not in _OWN]
+    if letter.value is not None:
+        kept = [(k, v) for k, v in kept if k not in ("content_type", "content_encoding")]
+        kept.append(("content_type", b"application/x-protobuf"))
+    place = letter.record
+    added: list[tuple[str, str]] = [
+        ("reason", letter.reason.value),
+        ("error", letter.error[:2000]),
+        ("topic", place.topic),
+        ("partition", str(place.partition)),
+        ("offset", str(place.offset)),
+        ("failed_at", str(failed_at_ns)),
+    ]
+    if letter.row is not None:
+        added.append(("row", str(letter.row)))
+    return kept + [(k, v.encode("utf-8", "replace")) for k, v in added]
+
+
+async def bury(log: Log, letter: Letter) -> None:
+    """Durably write a dead letter. Raises LogError: the caller retries, it never goes on without.
+
+    A crash before the commit writes the same letter again; `litefuse dead list` shows one of them, by origin.
+    """
+    value = letter.record.value if letter.value is None else letter.value
+    await log.publish(DEAD, value, headers(letter, time.time_ns()), letter.record.key)
+    m.DEAD_LETTERS.labels(reason=letter.reason.value).inc()

@@ -1,0 +1,277 @@
+"""The decode stage: log records → one Arrow record batch, a row a span (architecture section 8).
+
+One function, `decode`: records in, slice out. Protobuf and JSON, plain and compressed, come out as the same rows.
+What cannot be kept comes out as dead letters, and costs its neighbours nothing: a slice that does not decode is
+halved until the bad record stands alone, and that record is taken apart span by span.
+
+Pure, deterministic for the same records (a repeated insert has to hold the same rows), and CPU-heavy: it runs in
+the decoder's thread, on slices of about 1 MiB, since ptars holds the GIL while it decodes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from litefuse.log.base import Record
+from litefuse.otlp import wire
+from litefuse.otlp.check import verdicts
+from litefuse.otlp.inflate import BodyError, inflate
+from litefuse.otlp.json import NotJson, NotOtlp, to_protobuf
+from litefuse.otlp.schema import FULL, FULL_REQUEST
+from litefuse.reasons import Reason
+from worker.attributes import OneofTwice
+from worker.block import Slice
+from worker.dead import Letter
+from worker.flatten import Spans, flatten
+
+logger = logging.getLogger("litefuse.worker")
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """For records that other producers wrote."""
+
+    project_id: str = ""
+    retention_days: int = 0
+    inflated_limit: int = 67108864
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    """A record as protobuf bytes. `places` are the places its spans have within the record, None for 0, 1, 2 …"""
+
+    record: Record
+    body: bytes
+    project_id: str
+    received_at: int
+    retention_days: int
+    places: tuple[int, ...] | None = None
+
+
+class _Refused(Exception):
+    def __init__(self, reason: Reason, error: str) -> None:
+        super().__init__(error)
+        self.reason = reason
+
+
+def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Slice:
+    """Decode consecutive records of one partition. Never raises for what the records hold."""
+    letters: list[Letter] = []
+    payloads: list[_Payload] = []
+    for record in records:
+        try:
+            payloads.append(_payload(record, defaults, letters))
+        except _Refused as refused:
+            letters.append(Letter(record, refused.reason, str(refused)))
+    batches = _decode(payloads, letters)
+    spans = None
+    if batches:
+        spans = batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    return Slice(
+        records=tuple(records),
+        spans=spans,
+        letters=tuple(letters),
+        end=records[-1].offset + 1,
+        size=sum(r.size for r in records) + (spans.nbytes if spans is not None else 0),
+        read_at=read_at,
+    )
+
+
+def cut_down(record: Record, row: int) -> bytes:
+    """An export request with that one span of the record, its resource and its scope, as uncompressed protobuf."""
+    return wire.keep(_protobuf(record, Defaults())[0], {row})
+
+
+# -- from record to protobuf -------------------------------------------------------------------------------------------
+
+
+def _payload(record: Record, defaults: Defaults, letters: list[Letter]) -> _Payload:
+    project_id = record.header("project_id") or defaults.project_id
+    if not project_id:
+        raise _Refused(Reason.NO_PROJECT, Reason.NO_PROJECT.text)
+    body, places, rejected = _protobuf(record, defaults)
+    letters += [Letter(record, reason, error, row) for row, reason, error in rejected]
+    return _Payload(
+        record,
+        body,
+        project_id,
+        _number(record.header("received_at"), record.timestamp_ns),
+        _number(record.header("retention_days"), defaults.retention_days),
+        places,
+    )
+
+
+def _protobuf(
+    record: Record, defaults: Defaults
+) -> tuple[bytes, tuple[int, ...] | None, list[tuple[int, Reason, str]]]:
+    """The record's body as protobuf, the places of its spans, and the spans that JSON could not give."""
+    try:
+        body = inflate(record.value, record.header("content_encoding") or "", defaults.inflated_limit)
+    except BodyError as error:
+        raise _Refused(Reason.BAD_ENCODING, str(error)) from error
+    kind = (record.header("content_type") or PROTOBUF).partition(";")[0].strip().lower()
+    if kind == PROTOBUF:
+        return body, None, []
+    if kind != JSON:
+        raise _Refused(Reason.BAD_CONTENT_TYPE, f"content type {kind!r}")
+    try:
+        converted = to_protobuf(body)
+    except (NotJson, NotOtlp) as error:
+        raise _Refused(Reason.UNDECODABLE, str(error)) from error
+    refused = {index for index, _, _ in converted.rejected}
+    places = tuple(i for i in range(converted.count + len(refused)) if i not in refused) if refused else None
+    return converted.body, places, list(converted.rejected)
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text is not None and text.isdecimal() else default
+
+
+# -- from protobuf to rows ---------------------------------------------------------------------------------------------
+
+
+def _decode(payloads: list[_Payload], letters: list[Letter]) -> list[pa.RecordBatch]:
+    """All payloads at once; when that fails, each half, down to the payload that is at fault."""
+    if not payloads:
+        return []
+    try:
+        return _rows(payloads, letters)
+    except Exception as error:  # noqa: BLE001 - whatever a record provokes, its neighbours are kept, and its bytes too
+        if len(payloads) > 1:
+            middle = len(payloads) // 2
+            return _decode(payloads[:middle], letters) + _decode(payloads[middle:], letters)
+        return _take_apart(payloads[0], error, letters)
+
+
+def _take_apart(payload: _Payload, error: Exception, letters: list[Letter]) -> list[pa.RecordBatch]:
+    """A payload that does not decode: keep the spans that do, and bury the others one by one."""
+    try:
+        count = sum(1 for _ in wire.spans(payload.body))
+    except wire.Malformed as broken:
+        letters.append(Letter(payload.record, Reason.UNDECODABLE, str(broken)))
+        return []
+    places = payload.places or tuple(range(count))
+    good, bad = _sort_out(payload.body, list(range(count)))
+    if not bad:
+        logger.error("a record cannot be decoded although each of its spans can", exc_info=error)
+        letters.append(Letter(payload.record, Reason.UNDECODABLE, f"{type(error).__name__}: {error}"))
+        return []
+    for index, reason in bad:
+        letters.append(
+            Letter(payload.record, Reason.MALFORMED_SPAN, reason, places[index], wire.keep(payload.body, {index}))
+        )
+    if not good:
+        return []
+    return _rows(
+        [
+            _Payload(
+                payload.record,
+                wire.keep(payload.body, set(good)),
+                payload.project_id,
+                payload.received_at,
+                payload.retention_days,
+                tuple(places[i] for i in good),
+            )
+        ],
+        letters,
+    )
+
+
+def _sort_out(body: bytes, indices: list[int]) -> tuple[list[int], list[tuple[int, str]]]:
+    """Which spans of the body decode, and why the others do not."""
+    try:
+        _flat([wire.keep(body, set(indices))])
+    except Exception as error:  # noqa: BLE001 - see _decode
+        if len(indices) == 1:
+            return [], [(indices[0], f"{type(error).__name__}: {error}")]
+        middle = len(indices) // 2
+        good, bad = _sort_out(body, indices[:middle])
+        more_good, more_bad = _sort_out(body, indices[middle:])
+        return good + more_good, bad + more_bad
+    return indices, []
+
+
+def _flat(bodies: list[bytes]) -> Spans:
+    try:
+        return flatten(FULL.list_to_record_batch(bodies))
+    except OneofTwice:
+        # The last of the wire wins in protobuf: let protobuf say so, and write it down in the plain form.
+        return flatten(FULL.list_to_record_batch([FULL_REQUEST.FromString(b).SerializeToString() for b in bodies]))
+
+
+def _rows(payloads: list[_Payload], letters: list[Letter]) -> list[pa.RecordBatch]:
+    spans = _flat([p.body for p in payloads])
+    if len(spans) == 0:
+        return []
+    received = np.array([p.received_at for p in payloads], np.int64)[spans.payload]
+    retention = np.array([p.retention_days for p in payloads], np.int64)[spans.payload]
+    judged = verdicts(spans.trace_ids, spans.span_ids, spans.starts, spans.ends, spans.payload, received, retention)
+    row = _places(payloads, spans)
+    columns = {
+        **spans.columns,
+        "start_time": pa.array(judged.starts.astype(np.int64)).cast(pa.timestamp("ns")),
+        "end_time": pa.array(judged.ends.astype(np.int64)).cast(pa.timestamp("ns")),
+        **_origin(payloads, spans.payload),
+        "received_at": pa.array(received).cast(pa.timestamp("ns")),
+        "retention_days": pa.array(retention, pa.uint32()),
+        "log_row": pa.array(row, pa.uint32()),
+    }
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    refused = {**spans.bad, **judged.refused}
+    if not refused:
+        return [batch]
+    bodies: dict[int, bytes] = {}
+    for index, reason in sorted(refused.items()):
+        payload = payloads[int(spans.payload[index])]
+        letters.append(
+            Letter(
+                payload.record,
+                reason,
+                reason.text,
+                int(row[index]),
+                wire.keep(payload.body, {int(spans.row[index])}),
+            )
+        )
+    keep = np.ones(len(spans), bool)
+    keep[list(refused)] = False
+    kept = batch.filter(pa.array(keep))
+    return [kept] if kept.num_rows else []
+
+
+def _places(payloads: list[_Payload], spans: Spans) -> npt.NDArray[np.int64]:
+    """Each span's place within its record, also where spans were left out before decoding."""
+    if all(p.places is None for p in payloads):
+        return spans.row
+    return np.array(
+        [
+            row if (places := payloads[p].places) is None else places[row]
+            for p, row in zip(spans.payload.tolist(), spans.row.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _origin(payloads: list[_Payload], payload_of: npt.NDArray[np.int64]) -> dict[str, pa.Array]:
+    """Columns that say who sent a span and where it lies in the log; the same for all spans of a record."""
+    where = pa.array(payload_of)
+    records = [p.record for p in payloads]
+    texts = {
+        "project_id": [p.project_id for p in payloads],
+        "public_key": [r.header("public_key") or "" for r in records],
+        "sdk_name": [r.header("sdk_name") or "" for r in records],
+        "sdk_version": [r.header("sdk_version") or "" for r in records],
+        "log_topic": [r.topic for r in records],
+    }
+    columns = {name: pa.array(values, pa.utf8()).take(where) for name, values in texts.items()}
+    columns["log_partition"] = pa.array([r.partition for r in records], pa.uint32()).take(where)
+    columns["log_offset"] = pa.array([r.offset for r in records], pa.uint64()).take(where)
+    return columns

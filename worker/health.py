@@ -1,0 +1,33 @@
+"""What keeps this worker from doing its work, for readiness and for stopping consumption."""
+
+from __future__ import annotations
+
+from litefuse.errors import Outcome, outcome
+
+
+class Health:
+    """Reasons by subject; a later success takes them back."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+        self.stopped = False
+        """True while an operator has to act (wrong password, missing column): nothing more is consumed."""
+
+    def store_ok(self) -> None:
+        self._reasons.pop("insert", None)
+        self._reasons.pop("look", None)
+        self.stopped = False
+
+    def store_failed(self, error: BaseException) -> None:
+        self.failed("insert", error)
+
+    def failed(self, what: str, error: BaseException) -> None:
+        self._reasons[what] = f"{what}: {error}"
+        if outcome(error) is Outcome.STOP:
+            self.stopped = True
+
+    def ok(self, what: str) -> None:
+        self._reasons.pop(what, None)
+
+    def reasons(self) -> list[str]:
+        return sorted(self._reasons.values())

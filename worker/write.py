@@ -1,0 +1,266 @@
+"""The write stage: plan, insert, look, commit (architecture section 6). Its five steps answer failures that were provoked.
+
+1. *Plan*: the block's range is committed as metadata of the unchanged offset before anything is inserted. A consumer that
+   has lost the partition cannot commit it (Fenced), so it never inserts.
+2. *Insert*: one INSERT a table partition, atomic, under a token made of the range.
+3. *Unknown outcome*: the same token again, then look whether a row of the range is there. ClickHouse writes a token down
+   before the part is in place, so a token alone can hide a loss; without it, a late insert of a zombie would double. If
+   nothing is there, insert under the token with `/again`.
+4. *Refused rows, too little memory*: plan smaller, first committing the smaller plan; a single refused span becomes a dead letter.
+5. *Commit* the offset once every insert is acknowledged or seen.
+
+Everything waits and retries with back-off; nothing here drops data. `Fenced` leaves as it is: the new owner goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import pyarrow as pa
+
+from litefuse.errors import LogError, Outcome, StoreError, outcome
+from litefuse.log.base import Consumer, Log, Partition
+from litefuse.reasons import Reason
+from litefuse.telemetry import metrics as m
+from worker.backoff import Backoff
+from worker.block import Block, Part, build
+from worker.dead import Letter, bury
+from worker.decode import cut_down
+from worker.health import Health
+from worker.plan import Plan, done, halves, rest
+from worker.runner import Run
+
+logger = logging.getLogger("litefuse.worker")
+T = TypeVar("T")
+
+#: Sent with every insert. `async_insert` is on by default and would blur block borders; the materialised view setting makes a
+#: crash between a table and the target of its view heal on replay; the sizes keep one INSERT one block, hence atomic.
+INSERT_SETTINGS: Mapping[str, str] = {
+    "async_insert": "0",
+    "insert_deduplicate": "1",
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+    "min_insert_block_size_rows": "1048449",
+    "min_insert_block_size_bytes": "268435456",
+    "max_partitions_per_insert_block": "1",
+}
+
+_LOOK = (
+    "SELECT count() FROM spans WHERE _partition_id = {table_partition:String} AND log_topic = {topic:String} "
+    "AND log_partition = {number:UInt32} AND log_offset >= {first:UInt64} AND log_offset < {end:UInt64} "
+    "AND log_row >= {low:UInt32} AND log_row < {high:UInt32} SETTINGS final = 0"
+)
+
+#: Fresh tokens tried for one insert, each after a look that found nothing. More than one is only ever needed when an
+#: earlier owner crashed under the same name.
+_GENERATIONS = 3
+
+
+class Spans(Protocol):
+    """What the write stage needs of ClickHouse (litefuse.clickhouse.client.Store)."""
+
+    async def insert_arrow(
+        self, table: str, columns: Sequence[str], body: bytes, *, settings: Mapping[str, str], timeout: float
+    ) -> None: ...
+
+    async def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> list[tuple[Any, ...]]: ...
+
+
+class Refused(Exception):
+    """ClickHouse refuses a part of the block, or has no memory for it, and nothing of that part is stored."""
+
+    def __init__(self, error: StoreError, shrink: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.shrink = shrink
+
+
+@dataclass
+class Writer:
+    """Writes the blocks of one partition, one after the other."""
+
+    partition: Partition
+    consumer: Consumer
+    log: Log
+    store: Spans
+    health: Health
+    run: Run
+    inserts: asyncio.Semaphore
+    insert_timeout: float
+    plan_bound: float
+    _planned_at: float = 0.0
+
+    async def write(self, block: Block) -> None:
+        """Steps 1 to 4. Returns when every span of the block is stored or dead-lettered. Raises Fenced."""
+        await self._write(block)
+        left = rest(block.plan, block.row_count()) if block.replay and block.plan.rows else None
+        if left is not None:
+            await self._write(build(left, block.slices))
+
+    async def _write(self, block: Block) -> None:
+        try:
+            await self._plan(block.plan)
+            for part in block.parts:
+                await self._store_part(block, part)
+        except Refused as refused:
+            await self._bisect(block, refused)
+        else:
+            await self._bury_all(block.letters)
+            m.BLOCK_ROWS.observe(block.rows)
+
+    async def commit(self, block: Block) -> None:
+        """Step 5: the range is done, whatever way it went."""
+        await self._insist("commit", self.consumer.commit, self.partition, block.plan.end, done(block.plan))
+
+    # -- step 1 --------------------------------------------------------------------------------------------------------
+
+    async def _plan(self, plan: Plan) -> None:
+        await self._insist("commit", self.consumer.commit, self.partition, plan.first, plan.metadata())
+        self._planned_at = time.monotonic()
+
+    async def _plan_still_fresh(self, plan: Plan) -> None:
+        """A zombie starts no insert later than a bound after its plan: it would have to commit the plan anew, and is fenced."""
+        if time.monotonic() - self._planned_at > self.plan_bound:
+            await self._plan(plan)
+
+    # -- steps 2 and 3 ---------------------------------------------------------------------------------------------------
+
+    async def _store_part(self, block: Block, part: Part) -> None:
+        if block.plan.look > block.plan.first and await self._look(block.plan, part):
+            return
+        body = await self.run(ipc, part.spans)
+        token = block.plan.token(self.partition, part.table_partition)
+        for generation in range(_GENERATIONS):
+            suffix = "" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}"
+            clean = await self._insert(block.plan, part, body, token + suffix)
+            if clean and not block.replay:
+                break
+            m.REPLAYED_INSERTS.inc()
+            if await self._look(block.plan, part):
+                break
+            logger.warning(
+                "rows of an insert with an unknown outcome are not there, inserting anew",
+                extra={"fields": {"token": token + suffix, "rows": part.spans.num_rows}},
+            )
+        else:
+            # Found by no look after a fresh token either: rows older than their retention are dropped at once.
+            logger.error(
+                "inserted rows cannot be seen", extra={"fields": {"token": token, "rows": part.spans.num_rows}}
+            )
+        m.ROWS_INSERTED.inc(part.spans.num_rows)
+
+    async def _insert(self, plan: Plan, part: Part, body: bytes, token: str) -> bool:
+        """Insert under this token until ClickHouse says ok. True when the first try did: nobody can have used the token
+        before, so nothing is hidden by it. Raises Refused, Fenced."""
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
+        backoff = Backoff()
+        clean = True
+        while True:
+            await self._plan_still_fresh(plan)
+            try:
+                async with self.inserts:
+                    started = time.perf_counter()
+                    await self.store.insert_arrow(
+                        "spans", part.spans.column_names, body, settings=settings, timeout=self.insert_timeout
+                    )
+                m.INSERT_SECONDS.observe(time.perf_counter() - started)
+                m.INSERTS.labels(result="ok").inc()
+                self.health.store_ok()
+                return clean
+            except StoreError as error:
+                what = outcome(error)
+                m.INSERTS.labels(result="refused" if what is Outcome.REJECT else "unknown").inc()
+                if what in (Outcome.REJECT, Outcome.SHRINK):
+                    # An error does not mean that nothing was stored.
+                    if await self._look(plan, part):
+                        return True
+                    raise Refused(error, shrink=what is Outcome.SHRINK) from error
+                clean = False
+                self.health.store_failed(error)
+                m.RETRIES.labels(what="insert").inc()
+                await backoff.wait(error, "insert")
+
+    async def _look(self, plan: Plan, part: Part) -> bool:
+        low, high = plan.rows or (0, 2**32 - 1)
+        found = await self._insist(
+            "look",
+            self.store.rows,
+            _LOOK,
+            {
+                "table_partition": part.table_partition,
+                "topic": self.partition.topic,
+                "number": self.partition.number,
+                "first": plan.first,
+                "end": plan.end,
+                "low": low,
+                "high": high,
+            },
+        )
+        count = int(found[0][0])
+        m.LOOKS.labels(result="missing" if count == 0 else "found" if count >= part.spans.num_rows else "partial").inc()
+        return count > 0
+
+    # -- step 4 --------------------------------------------------------------------------------------------------------
+
+    async def _bisect(self, block: Block, refused: Refused) -> None:
+        """Plan smaller. Table partitions of this block that are stored already are found by the look of the smaller plans."""
+        smaller = halves(block.plan, block.offsets, block.row_count() if len(block.offsets) == 1 else 0)
+        if smaller:
+            for plan in smaller:
+                await self._write(build(plan, block.slices))
+            return
+        if refused.shrink:
+            # One span, and no memory for it: nothing is wrong with it, and nothing smaller to try.
+            self.health.store_failed(refused.error)
+            m.RETRIES.labels(what="insert").inc()
+            await Backoff(first=2.0).wait(refused.error, "insert of a single span")
+            await self._write(block)
+            return
+        await self._bury_all((*block.letters, *(await self.run(refused_spans, block, str(refused.error)))))
+
+    async def _bury_all(self, letters: Sequence[Letter]) -> None:
+        for letter in letters:
+            await self._insist("dead", bury, self.log, letter)
+
+    # -- retrying ------------------------------------------------------------------------------------------------------
+
+    async def _insist(self, what: str, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call until it works. Raises Fenced, which no retry can mend."""
+        backoff = Backoff()
+        while True:
+            try:
+                result = await call(*args)
+                self.health.ok(what)
+                return result
+            except (LogError, StoreError) as error:
+                if outcome(error) is Outcome.YIELD:
+                    raise
+                self.health.failed(what, error)
+                m.RETRIES.labels(what=what).inc()
+                await backoff.wait(error, what)
+
+
+def ipc(spans: pa.Table) -> bytes:
+    """The table as one Arrow IPC stream with one record batch, hence one block for ClickHouse."""
+    sink = pa.BufferOutputStream()
+    batch = spans.combine_chunks().to_batches()[0]
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+def refused_spans(block: Block, error: str) -> list[Letter]:
+    """Dead letters for the spans of a block that ClickHouse refuses (a single one, by bisection)."""
+    letters = []
+    for part in block.parts:
+        for row in part.spans.column("log_row").to_pylist():
+            record = next(r for piece in block.slices for r in piece.records if r.offset == block.offsets[0])
+            letters.append(Letter(record, Reason.REFUSED_BY_CLICKHOUSE, error, row, cut_down(record, row)))
+    return letters
