@@ -42,7 +42,7 @@ class OneofTwice(Exception):
 class Pairs:
     """The KeyValues of many owners (spans, resources, events …), owner by owner.
 
-    `offsets` (owners + 1) says where each owner's pairs begin; `bad` maps owners to why one of their values cannot be kept.
+    `offsets` (owners + 1) says where each owner's pairs begin; `bad` maps owners to why a value of theirs cannot be kept.
     """
 
     offsets: Ints
@@ -110,7 +110,7 @@ def typed_maps(pairs: Pairs) -> dict[str, pa.MapArray]:
 
 
 def text_maps(pairs: Pairs) -> tuple[pa.MapArray, pa.MapArray]:
-    """Two map columns: every value as text, and the type (`int`, `float`, `bool`, `json`) of each that is not a string."""
+    """Two map columns: every value as text, and the type (int, float, bool, json) of each that is not a string."""
     if pairs.valid[_STRING].all():
         return _map(pairs, pairs.valid[_STRING], pairs.values[_STRING], pa.utf8()), _empty_map(pairs, pa.utf8())
     texts: list[str] = []

@@ -10,8 +10,8 @@ logger = logging.getLogger("litefuse.worker")
 
 
 class Backoff:
-    """`wait` sleeps `first` seconds, then twice as long each time up to `most`, each with ±50 % jitter so that workers that
-    failed together do not come back together."""
+    """`wait` sleeps `first` seconds, then twice as long each time up to `most`, each with ±50 % jitter so that workers
+    that failed together do not come back together."""
 
     def __init__(self, first: float = 0.1, most: float = 10.0) -> None:
         self._next = first

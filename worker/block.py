@@ -1,4 +1,4 @@
-"""The block stage: decoded slices of one partition become blocks, one insert a table partition (architecture section 6).
+"""The block stage: decoded slices of one partition become blocks, an insert a table partition (architecture section 6).
 
 A block is cut by bytes, rows or age, whichever comes first. How it was cut need not be repeatable: the plan records
 the result.
@@ -22,9 +22,9 @@ _DAY_NS = 86_400 * 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some consecutive records, decoded: `spans` has a row a span that can be kept (None for no row), `letters` is what can
-    not. `end` is the offset after the last record, `size` the bytes this slice is counted with, `read_at` the monotonic second
-    at which its first record came in."""
+    """Some consecutive records, decoded: `spans` has a row a span that can be kept (None for no row), `letters` is what
+    can not. `end` is the offset after the last record, `size` the bytes this slice is counted with, `read_at` the
+    monotonic second at which its first record came in."""
 
     records: tuple[Record, ...]
     spans: pa.RecordBatch | None

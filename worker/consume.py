@@ -1,4 +1,4 @@
-"""Intake: polls the log, opens and closes a lane for each partition this worker owns, and holds back when too much waits.
+"""Intake: polls the log, opens and closes a lane for each partition it owns, and holds back when too much waits.
 
 Polling never stops while the worker lives, also when everything is paused: it keeps the membership. A partition without
 an open lane is paused, so no record is read that nobody would work on.
@@ -110,7 +110,7 @@ class Intake:
             self.consumer.resume(lanes)
         m.PAUSED.set(1 if self._paused else 0)
 
-    # -- lanes -----------------------------------------------------------------------------------------------------------
+    # -- lanes ---------------------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         m.REBALANCES.inc()

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-
-from litefuse.log.base import Record
-from litefuse.otlp import wire
 from litefuse.otlp.check import verdicts
 from litefuse.otlp.inflate import BodyError, inflate
 from litefuse.otlp.json import NotJson, NotOtlp, to_protobuf
+
+from litefuse.log.base import Record
+from litefuse.otlp import wire
 from litefuse.otlp.schema import FULL, FULL_REQUEST
 from litefuse.reasons import Reason
 from worker.attributes import OneofTwice

@@ -81,8 +81,8 @@ class Lane:
         self._news.set()
 
     async def take(self, timeout: float | None) -> tuple[list[Record], float]:
-        """The next records, about SLICE_BYTES, and when the first of them was read; none when `timeout` (seconds) is over or
-        the lane is stopping. Never reaches over the end of an inherited plan."""
+        """The next records, about SLICE_BYTES, and when the first of them was read; none when `timeout` (seconds) is over
+        or the lane is stopping. Never reaches over the end of an inherited plan."""
         if not self._waiting and not self.stopping:
             self._news.clear()
             try:

@@ -8,8 +8,8 @@
     5 write     write.py       plan, insert, look, dead letters
     6 commit    write.py       the offset, only now
 
-Two tasks a partition: one fills the next block while the other writes the last one. A block that waits for the writer grows
-until it is full, so a slow ClickHouse makes larger blocks, not more of them.
+Two tasks a partition: one fills the next block while the other writes the last one. A block that waits for the writer
+grows until it is full, so a slow ClickHouse makes larger blocks, not more of them.
 """
 
 from __future__ import annotations

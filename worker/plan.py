@@ -20,11 +20,11 @@ class UnreadablePlan(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Records `first` ≤ offset < `end` of a partition; with `rows`, of the single record `first` only the spans whose place
-    within the record is in that half-open range (all rows before it are stored or dead-lettered already).
+    """Records `first` ≤ offset < `end` of a partition; with `rows`, of the single record `first` only the spans whose
+    place within the record is in that half-open range (all rows before it are stored or dead-lettered already).
 
-    `look` > `first`: the range was cut out of a larger one, reaching to the offset `look`, of which some table partition may be
-    stored already under another token; so each insert is preceded by a look.
+    `look` > `first`: the range was cut out of a larger one, reaching to the offset `look`, of which some table partition
+    may be stored already under another token; so each insert is preceded by a look.
     """
 
     first: int
@@ -45,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a partition's commit says: an open plan to be repeated, and up to which offset later plans have to look first."""
+    """What a partition's commit says: an open plan to be repeated, and up to which offset later plans look first."""
 
     plan: Plan | None = None
     look: int = 0
@@ -86,8 +86,8 @@ def fresh(first: int, end: int, look: int) -> Plan:
 def halves(plan: Plan, offsets: Sequence[int], row_count: int) -> list[Plan]:
     """A plan cut in two, for a block that ClickHouse refuses or has no memory for; [] when it is a single span.
 
-    `offsets` are those of the plan's records, ascending; `row_count` is the number of spans (refused ones included) of its
-    record, when it has but one.
+    `offsets` are those of the plan's records, ascending; `row_count` is the number of spans (refused ones included) of
+    its record, when it has but one.
     """
     look = max(plan.look, plan.end)
     if len(offsets) > 1:

@@ -1,12 +1,13 @@
 """The write stage: plan, insert, look, commit (architecture section 6). Its five steps answer failures that were provoked.
 
-1. *Plan*: the block's range is committed as metadata of the unchanged offset before anything is inserted. A consumer that
-   has lost the partition cannot commit it (Fenced), so it never inserts.
+1. *Plan*: the block's range is committed as metadata of the unchanged offset before anything is inserted. A consumer
+   that has lost the partition cannot commit it (Fenced), so it never inserts.
 2. *Insert*: one INSERT a table partition, atomic, under a token made of the range.
-3. *Unknown outcome*: the same token again, then look whether a row of the range is there. ClickHouse writes a token down
-   before the part is in place, so a token alone can hide a loss; without it, a late insert of a zombie would double. If
-   nothing is there, insert under the token with `/again`.
-4. *Refused rows, too little memory*: plan smaller, first committing the smaller plan; a single refused span becomes a dead letter.
+3. *Unknown outcome*: the same token again, then look whether a row of the range is there. ClickHouse writes a token
+   down before the part is in place, so a token alone can hide a loss; without it, a late insert of a zombie would
+   double. If nothing is there, insert under the token with `/again`.
+4. *Refused rows, too little memory*: plan smaller, committing the smaller plan first; a single refused span becomes a
+   dead letter.
 5. *Commit* the offset once every insert is acknowledged or seen.
 
 Everything waits and retries with back-off; nothing here drops data. `Fenced` leaves as it is: the new owner goes on.
@@ -38,8 +39,9 @@ from worker.runner import Run
 logger = logging.getLogger("litefuse.worker")
 T = TypeVar("T")
 
-#: Sent with every insert. `async_insert` is on by default and would blur block borders; the materialised view setting makes a
-#: crash between a table and the target of its view heal on replay; the sizes keep one INSERT one block, hence atomic.
+#: Sent with every insert. `async_insert` is on by default and would blur block borders; the materialised view setting
+#: makes a crash between a table and the target of its view heal on replay; the sizes keep one INSERT one block, hence
+#: atomic.
 INSERT_SETTINGS: Mapping[str, str] = {
     "async_insert": "0",
     "insert_deduplicate": "1",
@@ -125,11 +127,11 @@ class Writer:
         self._planned_at = time.monotonic()
 
     async def _plan_still_fresh(self, plan: Plan) -> None:
-        """A zombie starts no insert later than a bound after its plan: it would have to commit the plan anew, and is fenced."""
+        """A zombie starts no insert later than a bound after its plan: it has to commit the plan anew, and is fenced."""
         if time.monotonic() - self._planned_at > self.plan_bound:
             await self._plan(plan)
 
-    # -- steps 2 and 3 ---------------------------------------------------------------------------------------------------
+    # -- steps 2 and 3 -------------------------------------------------------------------------------------------------
 
     async def _store_part(self, block: Block, part: Part) -> None:
         if block.plan.look > block.plan.first and await self._look(block.plan, part):
@@ -209,7 +211,7 @@ class Writer:
     # -- step 4 --------------------------------------------------------------------------------------------------------
 
     async def _bisect(self, block: Block, refused: Refused) -> None:
-        """Plan smaller. Table partitions of this block that are stored already are found by the look of the smaller plans."""
+        """Plan smaller. Table partitions of the block that are stored already are found by the smaller plans' looks."""
         smaller = halves(block.plan, block.offsets, block.row_count() if len(block.offsets) == 1 else 0)
         if smaller:
             for plan in smaller:
