@@ -229,7 +229,7 @@ def _rows(payloads: list[_Payload], letters: list[Letter]) -> list[pa.RecordBatc
     refused = {**spans.bad, **judged.refused}
     if not refused:
         return [batch]
-    bodies: dict[int, bytes] = {}
+
     for index, reason in sorted(refused.items()):
         payload = payloads[int(spans.payload[index])]
         letters.append(

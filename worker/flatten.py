@@ -51,7 +51,7 @@ def flatten(requests: pa.RecordBatch) -> Spans:
     """`requests` has one row an export request (litefuse.otlp.schema.FULL). Raises worker.attributes.OneofTwice."""
     resources, _, rs_payload = _unnest(requests.column("resource_spans"))
     scopes, _, ss_rs = _unnest(resources.field("scope_spans"))
-    spans, sp_ss_counts, sp_ss = _unnest(scopes.field("spans"))
+    spans, _, sp_ss = _unnest(scopes.field("spans"))
     sp_rs = ss_rs[sp_ss]
     payload = rs_payload[sp_rs]
     bad: dict[int, Reason] = {}
