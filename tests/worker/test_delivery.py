@@ -1,0 +1,192 @@
+"""Delivery: the real pipeline against a log and a store that fail, whatever dies and whenever (architecture section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from litefuse.errors import Fenced
+from litefuse.log.base import Committed, Record
+from tests.worker.model import PARTITION, Crash, OnePartitionLog, Store, Trouble, record
+from worker import pipeline
+from worker.backoff import Backoff
+from worker.block import Limits
+from worker.decode import Defaults
+from worker.health import Health
+from worker.lane import Budget, Lane
+from worker.plan import read
+from worker.runner import DecoderThread
+from worker.write import Writer
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wait(self: Backoff, error: BaseException, what: str) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Backoff, "wait", wait)
+
+
+async def work(log: OnePartitionLog, store: Store, records: Sequence[Record], rows_a_block: int = 100) -> None:
+    """One life of a worker: open the partition where it stands, and work until all is committed (or the crash)."""
+    start = max(log.committed_now.offset, 0)
+    budget = Budget(1 << 30)
+    lane = Lane(PARTITION, read(log.committed_now), budget)
+    lane.feed([r for r in records if r.offset >= start], len(records))
+    thread = DecoderThread()
+    writer = Writer(PARTITION, log, log, store, Health(), thread.run, asyncio.Semaphore(2), 5.0, 60.0)
+    stages = pipeline.Stages(thread.run, Limits(1 << 20, rows_a_block, 0.0), Defaults())
+    running = asyncio.create_task(pipeline.run(lane, stages, writer))
+    try:
+        while not running.done() and log.committed_now != Committed(len(records), ""):
+            await asyncio.wait([running], timeout=0.001)
+        lane.stop()
+        try:
+            await running
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        assert budget.used == sum(r.size for r in records) * 0 + lane._held
+    finally:
+        running.cancel()
+        thread.close()
+
+
+def some_records(count: int) -> list[Record]:
+    """Records of three spans in two table partitions; span n is record n // 3."""
+    return [record(i, [(3 * i, 0), (3 * i + 1, 1), (3 * i + 2, 0)]) for i in range(count)]
+
+
+def quiet() -> Trouble:
+    return Trouble(random.Random(1))
+
+
+async def test_every_span_is_stored_once_and_the_plan_comes_first() -> None:
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    await work(log, store, some_records(4))
+    assert store.counts() == dict.fromkeys(range(12), 1)
+    assert log.commits[0] == Committed(0, "v1 end=4")
+    assert log.commits[-1] == Committed(4, "")
+    assert sorted(store.inserts) == ["litefuse.traces/0/0-3/0-20241118", "litefuse.traces/0/0-3/0-20241125"]
+    assert store.looks == 0
+
+
+async def test_an_open_plan_is_repeated_exactly_and_looked_for() -> None:
+    """A crash between insert and commit: the next owner repeats range and token, also when more records are there by now."""
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    log.committed_now = Committed(0, "v1 end=2")
+    store.land("litefuse.traces/0/0-1/0-20241118", [("0-20241118", o, r, 3 * o + r) for o in (0, 1) for r in (0, 2)])
+    await work(log, store, some_records(4))
+    assert store.counts() == dict.fromkeys(range(12), 1)
+    assert store.inserts[:2] == ["litefuse.traces/0/0-1/0-20241118", "litefuse.traces/0/0-1/0-20241125"]
+    assert store.looks == 2
+
+
+async def test_a_token_without_its_part_does_not_hide_the_loss() -> None:
+    """ClickHouse wrote the token down and died before the part was in place; the replay is answered ok, with no rows."""
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    log.committed_now = Committed(0, "v1 end=1")
+    store.tokens.add("litefuse.traces/0/0-0/0-20241118")
+    await work(log, store, some_records(1))
+    assert store.counts() == dict.fromkeys(range(3), 1)
+    assert "litefuse.traces/0/0-0/0-20241118/again" in store.inserts
+
+
+async def test_a_refused_span_is_found_and_buried_alone() -> None:
+    trouble = Trouble(random.Random(1), refused=frozenset({7}))
+    log, store = OnePartitionLog(quiet()), Store(trouble)
+    await work(log, store, some_records(5))
+    assert store.counts() == {n: 1 for n in range(15) if n != 7}
+    assert log.dead_numbers() == {7}
+    letter = log.dead[0]
+    assert letter.header("reason") == "refused_by_clickhouse"
+    assert (letter.header("topic"), letter.header("partition"), letter.header("offset"), letter.header("row")) == (
+        "litefuse.traces",
+        "0",
+        "2",
+        "1",
+    )
+    assert letter.header("project_id") == "p"
+
+
+async def test_a_block_too_big_for_memory_is_planned_smaller() -> None:
+    log, store = OnePartitionLog(quiet()), Store(Trouble(random.Random(1), rows_that_fit=1))
+    await work(log, store, some_records(5))
+    assert store.counts() == dict.fromkeys(range(15), 1)
+    assert log.dead == []
+
+
+async def test_a_crash_after_half_of_a_refused_range_repeats_nothing() -> None:
+    """One table partition of the range was stored under the large token, the other refused; the crash comes after the first half
+    was committed. The second half has to look, or its rows in the stored table partition would be there twice."""
+    records = some_records(4)
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    store.land("litefuse.traces/0/0-3/0-20241118", [("0-20241118", o, r, 3 * o + r) for o in range(4) for r in (0, 2)])
+    store.land("litefuse.traces/0/0-1/0-20241125", [("0-20241125", o, 1, 3 * o + 1) for o in (0, 1)])
+    log.committed_now = Committed(2, "v1 look=4")
+    await work(log, store, records)
+    assert store.counts() == dict.fromkeys(range(12), 1)
+
+
+async def test_after_inherited_rows_the_record_is_finished() -> None:
+    records = [record(0, [(n, 0) for n in range(6)])]
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    log.committed_now = Committed(0, "v1 end=1 rows=2-4 look=1")
+    store.land("t", [("0-20241118", 0, row, row) for row in (0, 1)])
+    await work(log, store, records)
+    assert store.counts() == dict.fromkeys(range(6), 1)
+    assert log.committed_now == Committed(1, "")
+
+
+async def test_who_lost_the_partition_inserts_nothing() -> None:
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    log.fenced = True
+    with pytest.raises(Fenced):
+        await work(log, store, some_records(2))
+    assert store.inserts == []
+
+
+async def test_garbage_is_buried_and_its_neighbours_are_kept() -> None:
+    records = some_records(3)
+    records[1] = Record("litefuse.traces", 0, 1, 5, None, b"\x00garbage", (("project_id", b"p"),))
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    await work(log, store, records)
+    assert store.counts() == {n: 1 for n in range(9) if n // 3 != 1}
+    assert [r.value for r in log.dead] == [b"\x00garbage"]
+    assert log.dead[0].header("reason") == "undecodable"
+    assert log.dead[0].header("offset") == "1"
+
+
+@pytest.mark.parametrize("seed", range(120))
+async def test_nothing_is_lost_and_nothing_is_doubled_whatever_dies(seed: int) -> None:
+    """Crashes, lost answers, tokens without parts and late inserts drawn at random, life after life, until all is committed."""
+    r = random.Random(seed)
+    trouble = Trouble(
+        random=r,
+        crash=r.choice([0.05, 0.2, 0.4]),
+        error_before=r.choice([0.0, 0.2]),
+        error_after=r.choice([0.0, 0.3]),
+        token_without_part=r.choice([0.0, 0.3]),
+        lands_later=r.choice([0.0, 0.5]),
+        refused=frozenset(n for n in range(24) if r.random() < r.choice([0.0, 0.1])),
+    )
+    records = some_records(8)
+    log, store = OnePartitionLog(trouble), Store(trouble)
+    for life in range(400):
+        if life == 100:  # enough: from here on the world is kind
+            trouble.crash = trouble.error_before = trouble.error_after = trouble.token_without_part = 0.0
+        try:
+            await work(log, store, records, rows_a_block=r.choice([1, 4, 100]))
+        except Crash:
+            # What a dead worker had sent may land before or after its successor's first insert: here, before or never.
+            for token, rows in store.on_the_way:
+                if r.random() < 0.7:
+                    store.land(token, rows)
+            store.on_the_way.clear()
+            continue
+        break
+    assert log.committed_now == Committed(8, "")
+    assert store.counts() == {n: 1 for n in range(24) if n not in trouble.refused}
+    assert log.dead_numbers() == set(trouble.refused)
