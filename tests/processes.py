@@ -88,7 +88,9 @@ class Litefuse:
             time.sleep(0.02)
         code = self.process.poll()
         self.kill()
-        raise AssertionError(f"litefuse {' '.join(self.arguments)}: not {until!r} within {timeout} s (exit {code}):\n{text}")
+        raise AssertionError(
+            f"litefuse {' '.join(self.arguments)}: not {until!r} within {timeout} s (exit {code}):\n{text}"
+        )
 
     def stop(self, timeout: float = 40.0) -> int:
         """SIGTERM, and its exit code."""
@@ -118,7 +120,9 @@ def litefuse(*arguments: str, data_dir: Path, **environment: str) -> Iterator[Li
         process.kill()
 
 
-def run(*arguments: str, data_dir: Path, stdin: str | None = None, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, data_dir: Path, stdin: str | None = None, timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
     """A `litefuse` command to its end."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LITEFUSE_")}
     environment["LITEFUSE_DATA_DIR"] = str(data_dir)
