@@ -7,13 +7,13 @@
     │   ├── LogFull            its buffer is full: slow down (503 at ingest)
     │   ├── RecordTooLarge     the record is larger than the topic takes
     │   └── Fenced             this consumer no longer owns the partition: stop writing for it
-    ├── RequestError           an OTLP request is refused as a whole; carries HTTP status and reason
+    ├── RequestError           a request is refused as a whole; carries the HTTP status
     ├── RowRefused             ClickHouse refuses this content, whoever sends it
     ├── StoreUnavailable       ClickHouse cannot be reached or cannot take it now: retry
     │   └── StoreTooBig        … because the block needs too much memory: retry with a smaller plan
     └── StoreMisconfigured     wrong password, missing table or column: nobody's data is at fault
 
-`RequestError` subclasses carry the HTTP status; `outcome` sorts everything that can happen to a record or
+`outcome` sorts everything that can happen to a record or
 a span into the three things that may (architecture section 6): kept, rejected with a reason, retried.
 """
 
@@ -53,6 +53,19 @@ class RecordTooLarge(LogError):
 
 class Fenced(LogError):
     """The partition belongs to another consumer (or generation) by now; nothing was committed."""
+
+
+class RequestError(LitefuseError):
+    """A request is refused as a whole: HTTP `status`, and a text for the sender.
+
+    `retry_after` (seconds) goes with 429 and 503. `close` ends the connection, because its body was not read.
+    """
+
+    def __init__(self, status: int, text: str, *, retry_after: int | None = None, close: bool = False) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
+        self.close = close
 
 
 class StoreError(LitefuseError):

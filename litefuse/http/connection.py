@@ -4,10 +4,9 @@ A connection only notes when a phase began; one sweep a second over all of them 
 a deadline costs a request next to nothing:
 
     headers     from the start of a new connection, and from the first byte of a later request, to the end of its headers
+    body        from the end of the headers to the end of the body; whoever reads it then gets BodyTooSlow (408)
     idle        between two requests on a kept connection (aiohttp's own timer)
     slow reader the peer takes nothing of what we have to send
-
-The deadline of a body belongs to whoever reads it.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
+from litefuse.errors import RequestError
 from litefuse.http.status import error, status_body
 
 if TYPE_CHECKING:
@@ -40,10 +40,17 @@ _BUSY = (
 )
 
 
+class BodyTooSlow(RequestError, TimeoutError):
+    """The body did not arrive in time. A TimeoutError too, since that is what aiohttp expects of a late body."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(408, f"the body did not arrive within {seconds:g} seconds", close=True)
+
+
 class Connection(web.RequestHandler):
     """aiohttp's protocol of one connection; what is ours is time and bounds."""
 
-    __slots__ = ("_headers_since", "_limits", "_stuck_since")
+    __slots__ = ("_body", "_body_since", "_headers_since", "_limits", "_stuck_since")
 
     def __init__(self, manager: Any, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -60,6 +67,8 @@ class Connection(web.RequestHandler):
         self._limits = limits
         self._headers_since: float | None = None
         self._stuck_since: float | None = None
+        self._body: StreamReader | None = None
+        self._body_since = 0.0
 
     # -- what the transport calls --------------------------------------------------------------------------------------
 
@@ -79,6 +88,10 @@ class Connection(web.RequestHandler):
         super().data_received(data)
         if self._request_count != parsed:
             self._headers_since = None
+            # Only the last of several requests in one read can lack a part of its body.
+            body = self._messages[-1][1]
+            if not body.is_eof():
+                self._body, self._body_since = body, self._loop.time()
         elif data and self._headers_since is None and self._waiter is not None:
             self._headers_since = self._loop.time()  # the first bytes of headers, not all of them
 
@@ -94,6 +107,13 @@ class Connection(web.RequestHandler):
 
     def close_if_late(self, now: float) -> None:
         """Close when a deadline has passed. What a late client would be answered it would hardly read: no answer."""
+        body = self._body
+        if body is not None:
+            if body.is_eof():
+                self._body = None
+            elif now - self._body_since >= self._limits.body_s:
+                self._body = None
+                body.set_exception(BodyTooSlow(self._limits.body_s))
         late = (
             self._headers_since is not None
             and self._waiter is not None

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from yarl import URL
 
-from litefuse.http.status import error
+from litefuse.errors import RequestError
+from litefuse.http.status import error, refusal
 from litefuse.telemetry import metrics as m
 
 logger = logging.getLogger("litefuse.http")
@@ -64,6 +65,8 @@ class Front:
             return await self._handle(request)
         except web.HTTPException as answer:
             return _as_status(answer, request)
+        except RequestError as refused:
+            return refusal(refused, request.headers.get("Content-Type"))
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client is gone, or we are shutting down
         except Exception:  # a bug: the client gets 500 in its own encoding, and the trace is logged once

@@ -31,12 +31,13 @@ class Limits:
     """Seconds, and connections at once; one more is answered with 503 and closed."""
 
     header_s: float = 15.0
+    body_s: float = 60.0
     idle_s: float = 75.0
     connections: int = 10_000
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        return cls(settings.header_timeout_s, settings.idle_timeout_s, _most_connections())
+        return cls(settings.header_timeout_s, settings.body_timeout_s, settings.idle_timeout_s, _most_connections())
 
 
 class Server:
@@ -80,7 +81,7 @@ class Server:
             connection.close_if_idle()
 
     async def _close_late(self) -> None:
-        every = min(1.0, self._limits.header_s / 4, self._limits.idle_s / 4)
+        every = min(1.0, self._limits.header_s / 4, self._limits.body_s / 4, self._limits.idle_s / 4)
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(every)

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 import orjson
 from aiohttp import web
 
+from litefuse.errors import RequestError
+
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
@@ -65,6 +67,17 @@ def error(
         body=status_body(http_status, message, encoding),
         headers={"Content-Type": encoding, **(headers or {})},
     )
+
+
+def refusal(refused: RequestError, content_type: str | None) -> web.Response:
+    """The answer to a request that was refused as a whole."""
+    headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="litefuse"'
+    response = error(refused.status, str(refused), content_type, headers)
+    if refused.close:
+        response.force_close()
+    return response
 
 
 def _varint(value: int) -> bytes:
