@@ -1,5 +1,5 @@
-"""`python -m litefuse` is the command `litefuse`."""
+"""`python -m litefuse` is `litefuse`."""
 
 from litefuse.cli.main import main
 
-raise SystemExit(main())
+main()

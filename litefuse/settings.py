@@ -2,8 +2,8 @@
 
 A setting is a field of `Settings`: its name gives the environment variable (`LITEFUSE_` + upper case), the flag
 (`--` + dashes) and the key in the TOML file named by `--config`. Flags win over the environment, the
-environment over the file, the file over the default. `load` checks everything and raises ConfigError with
-key, value and reason. `docs/settings.md` is generated from this table (`python -m litefuse.settings`).
+environment over the file, the file over the default. `litefuse.settings_load.load` checks everything and raises
+ConfigError with key, value and reason. `docs/settings.md` is generated from this table (`make docs`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Settings:
         low=0,
         high=65535,
     )
-    data_dir: Path = setting(Path(".litefuse"), "directory of keys, SQLite log and embedded ClickHouse")
+    data_dir: Path = setting(
+        Path(".litefuse"), "directory of keys, SQLite log and embedded ClickHouse", roles=(*ALL, "send")
+    )
     log_url: Secret = setting(
         Secret(""),
         "sqlite:///PATH, or kafka://[user:password@]host:9092,host2:9092, or kafka+ssl://…; "
@@ -216,3 +218,14 @@ class Settings:
     # -- its own telemetry -----------------------------------------------------------------------------------------
     log_level: str = setting("info", "what is logged", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("text", "form of log lines", choices=("text", "json"))
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+    endpoint: str = setting(
+        "",
+        "where `litefuse send` posts to, a base such as http://127.0.0.1:3000; default: from <data-dir>/project.env",
+        roles=("send",),
+    )
+    public_key: str = setting("", "public key of the project; default: from <data-dir>/project.env", roles=("send",))
+    secret_key: Secret = setting(
+        Secret(""), "secret key of the project; default: from <data-dir>/project.env", roles=("send",)
+    )

@@ -1,0 +1,65 @@
+"""The commands, as one table: what each is, which settings it knows, and where its code is.
+
+A command is a module with `arguments(parser)` and `run(options, settings) -> int`. It is imported only when it is the
+one that was typed, and imports what is heavy inside `run`: `litefuse --help` has to be there at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from litefuse.settings import Settings
+from litefuse.settings_load import ROWS, Row
+
+
+class Module(Protocol):
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Declare what the command takes besides settings."""
+
+    def run(self, options: Namespace, settings: Settings) -> int:
+        """Do it; the exit code. Raises LitefuseError for what a sentence can explain."""
+
+
+_PLACES = "where things are"
+_ENGINE = "embedded ClickHouse"
+_TELEMETRY = "its own telemetry"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    name: str
+    part: str
+    summary: str
+    role: str
+    #: Parts of the settings table; empty means every setting of the role.
+    parts: tuple[str, ...] = ()
+
+    def settings(self) -> list[Row]:
+        return [row for row in ROWS if self.role in row.roles and (not self.parts or row.part in self.parts)]
+
+    def module(self) -> Module:
+        return cast(Module, importlib.import_module(f"litefuse.cli.{self.name}"))
+
+
+_ONE = "On one machine"
+_ROLES = "Roles, for production"
+_TOOLS = "Tools"
+
+TABLE: tuple[Command, ...] = (
+    Command("up", _ONE, "everything in one process: ingest, worker, web, log and ClickHouse", "up"),
+    Command("send", _ONE, "post captured OTLP payloads", "send"),
+    Command("sql", _ONE, "run SQL as the reader, result as a table", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
+    Command("ingest", _ROLES, "the front door: takes OTLP, writes it to Kafka", "ingest"),
+    Command("worker", _ROLES, "reads Kafka, writes blocks into ClickHouse", "worker"),
+    Command("web", _ROLES, "the read side: state of the pipeline", "web"),
+    Command("clickhouse", _ROLES, "the embedded ClickHouse alone, for several local processes", "clickhouse"),
+    Command("migrate", _TOOLS, "bring the schema up to date", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
+    Command("keys", _TOOLS, "create, list and revoke API keys", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
+    Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli"),
+    Command("status", _TOOLS, "lag, rates, parts and dead letters on one screen", "cli"),
+)
+BY_NAME: Mapping[str, Command] = {command.name: command for command in TABLE}

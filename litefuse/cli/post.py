@@ -1,0 +1,185 @@
+"""Posts OTLP requests one after the other, as a well-behaved exporter does: retries what can pass, and no more."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import orjson
+
+from litefuse import __version__
+from litefuse.cli.captured import Call
+from litefuse.errors import ConfigError
+from litefuse.settings import Secret
+
+#: Statuses that the OTLP specification lets a client retry.
+_RETRY = frozenset((429, 502, 503, 504))
+#: Seconds for one request's retries altogether, and the longest single wait.
+_PATIENCE = 120.0
+#: The same before anything has ever answered there: rather a wrong address than a restart.
+_PATIENCE_AT_FIRST = 5.0
+_LONGEST = 30.0
+_TIMEOUT = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`status` 0: no answer at all. `problem` says in words what was not kept, empty when all was."""
+
+    status: int
+    rejected: int = 0
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Total:
+    sent: int = 0
+    bytes: int = 0
+    rejected: int = 0
+    refused: int = 0
+    skipped: int = 0
+
+    def add(self, call: Call, answer: Answer) -> None:
+        if answer.status == 200:
+            self.sent += 1
+            self.bytes += len(call.body)
+            self.rejected += answer.rejected
+        else:
+            self.refused += 1
+
+    @property
+    def clean(self) -> bool:
+        return self.rejected == 0 and self.refused == 0
+
+    def __str__(self) -> str:
+        return (
+            f"{_many(self.sent, 'request')} sent ({self.bytes / 1024:.0f} KiB), "
+            f"{_many(self.rejected, 'span')} rejected, {_many(self.refused, 'request')} refused, "
+            f"{_many(self.skipped, 'other call')} skipped"
+        )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def traces_url(endpoint: str) -> str:
+    """`endpoint` may be the base, the OTLP base, or the whole URL of the route."""
+    base = endpoint.rstrip("/")
+    path = urlsplit(base).path
+    if path.endswith("/v1/traces"):
+        return base
+    return f"{base}/v1/traces" if path else f"{base}/api/public/otel/v1/traces"
+
+
+class Poster:
+    """One connection that is kept alive. `sleep` and `clock` are for tests."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        public_key: str,
+        secret_key: Secret,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        parts = urlsplit(traces_url(endpoint))
+        if not parts.hostname:
+            raise ConfigError(f"--endpoint {endpoint}: must be a URL such as http://127.0.0.1:3000")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
+        self._path = parts.path
+        basic = base64.b64encode(f"{public_key}:{secret_key.reveal()}".encode()).decode()
+        self._headers = {"authorization": f"Basic {basic}"}
+        self._reached = False
+        self._sleep = sleep
+        self._clock = clock
+
+    def post(self, call: Call) -> Answer:
+        """Until it is answered for good, or patience has run out."""
+        started = self._clock()
+        pause = 0.2
+        while True:
+            status, wait, problem, rejected = self._once(call)
+            self._reached = self._reached or status != 0
+            patience = _PATIENCE if self._reached else _PATIENCE_AT_FIRST
+            if status not in _RETRY and status != 0:
+                return Answer(status, rejected, problem)
+            pause = min(pause * 2, 5.0) if wait is None else min(wait, _LONGEST)
+            if self._clock() - started + pause > patience:
+                return Answer(status, 0, f"{problem}; gave up after {patience:.0f} s of retries")
+            self._sleep(pause)
+
+    def _once(self, call: Call) -> tuple[int, float | None, str, int]:
+        """Status (0 for none), Retry-After in seconds, problem, rejected spans."""
+        headers = {"user-agent": f"litefuse-send/{__version__}", **call.headers, **self._headers}
+        try:
+            self._connection.request("POST", self._path, call.body, headers)
+            response = self._connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            where = f"{self._connection.host}:{self._connection.port}"
+            return 0, None, f"no answer from {where}: {str(error) or type(error).__name__}", 0
+        is_json = "json" in (response.headers.get("content-type") or "")
+        wait = _retry_after(response.headers.get("retry-after"))
+        if response.status == 200:
+            rejected, message = _partial(body, is_json)
+            problem = f"{_many(rejected, 'span')} rejected: {message}" if rejected else ""
+            return 200, wait, problem, rejected
+        return response.status, wait, f"{response.status} {_message(body, is_json) or response.reason}", 0
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _retry_after(text: str | None) -> float | None:
+    if not text:
+        return None
+    if text.strip().isascii() and text.strip().isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _partial(body: bytes, is_json: bool) -> tuple[int, str]:
+    """Rejected spans and the reason, from an export response."""
+    if not body:
+        return 0, ""
+    try:
+        if is_json:
+            found = orjson.loads(body).get("partialSuccess") or {}
+            return int(found.get("rejectedSpans", 0)), str(found.get("errorMessage", ""))
+        from google.protobuf.message import DecodeError
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+        try:
+            partial = ExportTraceServiceResponse.FromString(body).partial_success
+        except DecodeError:
+            return 0, ""
+        return int(partial.rejected_spans), str(partial.error_message)
+    except (ValueError, AttributeError, TypeError):
+        return 0, ""
+
+
+def _message(body: bytes, is_json: bool) -> str:
+    """The text of a `google.rpc.Status`."""
+    try:
+        if is_json:
+            return str(orjson.loads(body).get("message", ""))
+        from google.protobuf.message import DecodeError
+        from google.rpc.status_pb2 import Status
+
+        try:
+            return str(Status.FromString(body).message)
+        except DecodeError:
+            return ""
+    except (ValueError, AttributeError):
+        return ""

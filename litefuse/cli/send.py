@@ -1,0 +1,99 @@
+"""Post captured OTLP payloads.
+
+A FILE is a request body as a client sent it (NNN.bin, with method, path and headers in NNN.json beside it), a body
+alone (.bin or .pb, protobuf), OTLP/JSON (.json, or .jsonl with one request a line), or a directory of such files.
+Calls other than OTLP traces are skipped and counted. Endpoint and keys are those of <data-dir>/project.env unless
+they are given.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+from litefuse.cli import project_file
+from litefuse.errors import ConfigError, LitefuseError
+from litefuse.settings import Secret, Settings
+from litefuse.telemetry.logs import escape
+
+#: Statuses after which no other request has a chance either.
+_HOPELESS = (0, 401, 403, 404)
+
+
+class SendError(LitefuseError):
+    """Sending makes no sense any more."""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="file or directory")
+
+
+def run(options: Namespace, settings: Settings) -> int:
+    from litefuse.cli.captured import Other, plan, read
+    from litefuse.cli.post import Poster, Total
+
+    files = plan(options.files)
+    project = _project(settings)
+    poster = Poster(project.endpoint, project.public_key, project.secret_key)
+    total = Total()
+    try:
+        for path, named in _progress(files):
+            for call in read(path):
+                if isinstance(call, Other):
+                    total.skipped += 1
+                    if named:
+                        _say(call.name, f"skipped: {call.why}")
+                    continue
+                answer = poster.post(call)
+                total.add(call, answer)
+                if answer.problem:
+                    _say(call.name, answer.problem)
+                if answer.status in _HOPELESS:
+                    raise SendError(f"{project.endpoint}: stopped, the rest would be refused too")
+    finally:
+        poster.close()
+        print(total)
+    return 0 if total.clean else 1
+
+
+def _say(name: str, text: str) -> None:
+    print(f"{escape(name)}: {escape(text)}", file=sys.stderr)
+
+
+def _progress(files: list[tuple[Path, bool]]) -> Iterator[tuple[Path, bool]]:
+    """The files, with a bar on stderr while a person looks on."""
+    if not sys.stderr.isatty():
+        yield from files
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("sending"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(files))
+        for path, named in files:
+            bar.update(task, description=path.name)
+            yield path, named
+            bar.advance(task)
+
+
+def _project(settings: Settings) -> project_file.Project:
+    known = project_file.read(settings.data_dir)
+    endpoint = settings.endpoint or known.get("LITEFUSE_ENDPOINT", "")
+    public = settings.public_key or known.get("LITEFUSE_PUBLIC_KEY", "")
+    secret = settings.secret_key.reveal() or known.get("LITEFUSE_SECRET_KEY", "")
+    for name, value in (("--endpoint", endpoint), ("--public-key", public), ("--secret-key", secret)):
+        if not value:
+            raise ConfigError(
+                f"{name}: not given, and {settings.data_dir / project_file.NAME} does not have it. "
+                "`litefuse up` writes that file at its first start"
+            )
+    return project_file.Project(endpoint, public, Secret(secret))
