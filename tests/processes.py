@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +33,9 @@ def _die_with_parent() -> None:
 
 @dataclass
 class Litefuse:
-    """One `litefuse` process. `lines` is what it printed on stdout until `ready`."""
+    """One `litefuse` process, which can be ended and started again on the same ports and data. `lines` is what it
+    printed on stdout since its last start, as far as it was read. Started from the main thread alone: the kernel's
+    signal at its parent's death follows the thread."""
 
     arguments: tuple[str, ...]
     data_dir: Path
@@ -39,6 +43,8 @@ class Litefuse:
     port: int = field(default_factory=free_port)
     otlp_port: int = field(default_factory=free_port)
     clickhouse_port: int = field(default_factory=free_port)
+    program: tuple[str, ...] = ("-m", "litefuse")
+    """What Python runs; fault tests put a program of theirs here."""
     lines: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
 
@@ -46,8 +52,24 @@ class Litefuse:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def errors(self) -> Path:
+        """The file with its stderr, of all its lives."""
+        return self.data_dir.parent / f"{self.data_dir.name}-{self.arguments[0]}-{self.port}.err"
+
+    def tail(self, size: int = 3000) -> str:
+        """The end of its stderr, for reports."""
+        text = self.errors.read_bytes()[-size:].decode(errors="replace") if self.errors.exists() else ""
+        return f"--- {' '.join(self.arguments)} on port {self.port}, exit {self.exit_code()} ---\n{text}"
+
     def start(self, timeout: float = 60.0, until: str = "ready ") -> Litefuse:
         """Start it and wait for its ready line."""
+        self.spawn()
+        self._wait_for(until, timeout)
+        return self
+
+    def spawn(self) -> Litefuse:
+        """Start it and wait for nothing: what it depends on may be down."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LITEFUSE_")}
         environment |= {
             "LITEFUSE_PORT": str(self.port),
@@ -59,16 +81,17 @@ class Litefuse:
         }
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.lines.clear()
-        with (self.data_dir.parent / f"{self.data_dir.name}-{self.arguments[0]}-{self.port}.err").open("a") as errors:
+        self._close_stdout()
+        with self.errors.open("a") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "litefuse", *self.arguments],
+                [sys.executable, *self.program, *self.arguments],
                 env=environment,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
-        self._wait_for(until, timeout)
         return self
 
     def _wait_for(self, until: str, timeout: float) -> None:
@@ -89,8 +112,45 @@ class Litefuse:
         code = self.process.poll()
         self.kill()
         raise AssertionError(
-            f"litefuse {' '.join(self.arguments)}: not {until!r} within {timeout} s (exit {code}):\n{text}"
+            f"litefuse {' '.join(self.arguments)}: not {until!r} within {timeout} s (exit {code}):\n{text}\n"
+            + self.tail()
         )
+
+    # -- looking at it -------------------------------------------------------------------------------------------------
+
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal's number when one ended it."""
+        return None if self.process is None else self.process.poll()
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def not_ready(self) -> str | None:
+        """None when its ready route answers 200, else what it says, or that nothing answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/public/ready", timeout=10):
+                return None
+        except urllib.error.HTTPError as error:
+            return error.read().decode(errors="replace")
+        except OSError as error:
+            return f"no answer: {error}"
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's series with these labels; 0 when there is none yet. Raises OSError when it is down."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if line.partition(" ")[0].partition("{")[0] == name and all(label in line for label in wanted)
+        )
+
+    # -- ending it -----------------------------------------------------------------------------------------------------
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def stop(self, timeout: float = 40.0) -> int:
         """SIGTERM, and its exit code."""
@@ -106,8 +166,11 @@ class Litefuse:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            if self.process.stdout is not None:
-                self.process.stdout.close()
+            self._close_stdout()
+
+    def _close_stdout(self) -> None:
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 @contextlib.contextmanager

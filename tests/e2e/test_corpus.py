@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,27 +14,11 @@ from litefuse.otlp.json import to_protobuf
 from tests import reference
 from tests.corpus_files import CORPUS, captured
 from tests.processes import Litefuse, litefuse, run
+from tests.sql import Sql
 from tests.waiting import eventually
 from tests.worker.test_flatten import assert_same
 
 COLUMNS = sorted(reference.rows(next(c.plain for c in captured() if not c.is_json))[0])
-
-
-class Sql:
-    """SQL over the embedded ClickHouse's port, as `reader` or as `litefuse`."""
-
-    def __init__(self, process: Litefuse, login: str = "reader") -> None:
-        password_file = {"reader": "clickhouse.reader.password", "litefuse": "clickhouse.password"}[login]
-        password = (process.data_dir / password_file).read_text().strip()
-        query = urllib.parse.urlencode({"user": login, "password": password, "database": "litefuse"})
-        self._url = f"http://127.0.0.1:{process.clickhouse_port}/?{query}"
-
-    def __call__(self, sql: str) -> list[dict[str, Any]]:
-        with urllib.request.urlopen(self._url, data=f"{sql} FORMAT JSONEachRow".encode(), timeout=60) as answer:
-            return [json.loads(line) for line in answer.read().splitlines()]
-
-    def count(self, sql: str) -> int:
-        return int(next(iter(self(sql)[0].values())))
 
 
 @pytest.fixture(scope="module")
