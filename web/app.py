@@ -1,0 +1,99 @@
+"""The web role: for now a landing page; health, ready and metrics come from litefuse.http."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from aiohttp import web
+
+from litefuse import __version__
+from litefuse.errors import StoreError
+from litefuse.log.base import Log
+from litefuse.settings import Settings
+from litefuse.telemetry.logs import event
+from web import page
+from web.state import Cached, Rows, take
+
+logger = logging.getLogger("litefuse.web")
+
+#: Seconds between two looks at whether ClickHouse answers, and what it has for one.
+_LOOK_EVERY = 2.0
+_LOOK_TIMEOUT = 5.0
+
+
+class Web:
+    """Serves the page from `routes`. `store` may be a store that is not there yet: it is asked again and again."""
+
+    def __init__(self, settings: Settings, log: Log, store: Rows, place: page.Place | None = None) -> None:
+        self._store = store
+        self._place = place
+        self._state = Cached(lambda: take(log, store, settings.kafka_group))
+        self._problem: str | None = "ClickHouse: not asked yet"
+        self._task: asyncio.Task[None] | None = None
+        self._fallback = f"http://{settings.host}:{settings.port}"
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._watch())
+
+    def ready(self) -> list[str]:
+        return [] if self._problem is None else [self._problem]
+
+    async def close(self) -> None:
+        """Idempotent."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/", self._landing, name="page"),
+            web.get("/favicon.ico", self._icon),
+            *(web.get(f"/static/{name}", self._static) for name in page.STATIC_TYPES),
+        ]
+
+    async def _landing(self, request: web.Request) -> web.Response:
+        state = await self._state.get()
+        place = self._place or page.Place(
+            page.base_url(request.headers.get("Host"), request.headers.get("X-Forwarded-Proto"), self._fallback),
+            "The keys of the first project are in project.env in the data directory; `litefuse keys create` makes more.",
+        )
+        return web.Response(
+            text=page.render(state, self.ready(), place, __version__),
+            content_type="text/html",
+            charset="utf-8",
+            headers=page.HEADERS,
+        )
+
+    async def _static(self, request: web.Request) -> web.Response:
+        name = request.path.rpartition("/")[2]
+        return web.Response(body=page.static(name), content_type=page.STATIC_TYPES[name], headers=page.STATIC_HEADERS)
+
+    async def _icon(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=page.static("icon.svg"), content_type=page.STATIC_TYPES["icon.svg"], headers=page.STATIC_HEADERS
+        )
+
+    async def _watch(self) -> None:
+        while True:
+            problem = None
+            try:
+                await self._store.rows("SELECT 1", timeout=_LOOK_TIMEOUT)
+            except (StoreError, OSError, TimeoutError) as error:
+                problem = f"ClickHouse: {str(error) or 'no answer'}"
+            if problem is not None and self._problem is None:
+                event(logger, logging.WARNING, "ClickHouse does not answer", error=problem)
+            elif problem is None and self._problem is not None:
+                event(logger, logging.INFO, "ClickHouse answers")
+            self._problem = problem
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+async def start_web(settings: Settings, log: Log, store: Rows, place: page.Place | None = None) -> Web:
+    """A running web role. `place` names where ingest is when that is not this process."""
+    made = Web(settings, log, store, place)
+    made.start()
+    return made

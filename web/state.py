@@ -1,0 +1,109 @@
+"""The state of the pipeline in a few numbers, for the landing page and `litefuse status`.
+
+`take` asks log and store at once and gives None for what cannot be told now, with the reason among `problems`; it never
+raises for a dependency that is down. `Cached` lets any number of viewers cost one `take` every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from litefuse.dead import read_open
+from litefuse.errors import LogError, StoreError
+from litefuse.log.base import DEAD, TRACES, Log
+
+#: Seconds that log and store have to answer.
+_TIMEOUT = 5.0
+#: Records of the dead topic beyond which it is not read through for a number.
+_READABLE = 10_000
+_PASSING = (StoreError, LogError, OSError, TimeoutError)
+
+# Spans that arrived in the last minute and began in the last hour: the primary key is what keeps this cheap.
+_RATE = (
+    "SELECT count() FROM spans WHERE start_time >= now() - INTERVAL 1 HOUR AND received_at >= now() - INTERVAL 1 MINUTE"
+)
+
+
+class Rows(Protocol):
+    """What is used of litefuse.clickhouse.client.Store."""
+
+    async def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = ...
+    ) -> list[tuple[Any, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`spans` counts rows, copies included; `dead` is -1 when there are too many to count."""
+
+    spans: int | None = None
+    last_minute: int | None = None
+    lag_records: int | None = None
+    lag_seconds: float | None = None
+    dead: int | None = None
+    problems: tuple[str, ...] = ()
+    taken_at: float = field(default_factory=time.time)
+
+
+async def take(log: Log, store: Rows, group: str) -> State:
+    problems: list[str] = []
+
+    async def ask(what: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                return await call()
+        except _PASSING as error:
+            problem = f"{what}: {str(error) or 'no answer'}"
+            if problem not in problems:
+                problems.append(problem)
+            return None
+
+    async def count(sql: str) -> int:
+        return int((await store.rows(sql, timeout=_TIMEOUT))[0][0])
+
+    spans, rate, lag, dead = await asyncio.gather(
+        ask("ClickHouse", lambda: count("SELECT count() FROM spans")),
+        ask("ClickHouse", lambda: count(_RATE)),
+        ask("log", lambda: _lag(log, group)),
+        ask("log", lambda: _dead(log)),
+    )
+    records, seconds = lag if lag is not None else (None, None)
+    return State(spans, rate, records, seconds, dead, tuple(problems))
+
+
+async def _lag(log: Log, group: str) -> tuple[int, float]:
+    """Records not yet committed, and the age of the oldest in seconds."""
+    positions = await log.positions(TRACES, group)
+    records = sum(max(0, at.end - max(0, at.committed)) for at in positions.values())
+    oldest = min((at.oldest_ns for at in positions.values() if at.oldest_ns is not None), default=None)
+    return records, 0.0 if oldest is None or not records else max(0.0, time.time() - oldest / 1e9)
+
+
+async def _dead(log: Log) -> int:
+    """Open dead letters."""
+    written = sum(at.end for at in (await log.positions(DEAD, "litefuse-dead")).values())
+    if written == 0:
+        return 0
+    return len(await read_open(log)) if written <= _READABLE else -1
+
+
+class Cached:
+    """The last state, taken anew when it is older than `age_s` and somebody asks. Belongs to one event loop."""
+
+    def __init__(self, take_state: Callable[[], Awaitable[State]], age_s: float = 3.0) -> None:
+        self._take = take_state
+        self._age_s = age_s
+        self._state: State | None = None
+        self._taken = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> State:
+        async with self._lock:
+            if self._state is None or time.monotonic() - self._taken >= self._age_s:
+                self._state = await self._take()
+                self._taken = time.monotonic()
+            return self._state
