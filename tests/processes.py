@@ -65,7 +65,7 @@ class Litefuse:
     def start(self, timeout: float = 60.0, until: str = "ready ") -> Litefuse:
         """Start it and wait for its ready line."""
         self.spawn()
-        self._wait_for(until, timeout)
+        self.wait_ready(timeout, until)
         return self
 
     def spawn(self) -> Litefuse:
@@ -94,7 +94,8 @@ class Litefuse:
             )
         return self
 
-    def _wait_for(self, until: str, timeout: float) -> None:
+    def wait_ready(self, timeout: float = 60.0, until: str = "ready ") -> None:
+        """After `spawn`: return at its ready line."""
         assert self.process is not None
         assert self.process.stdout is not None
         deadline = time.monotonic() + timeout
@@ -134,6 +135,9 @@ class Litefuse:
             return error.read().decode(errors="replace")
         except OSError as error:
             return f"no answer: {error}"
+
+    def is_ready(self) -> bool:
+        return self.not_ready() is None
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's series with these labels; 0 when there is none yet. Raises OSError when it is down."""

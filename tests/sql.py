@@ -24,13 +24,10 @@ class Sql:
         self.password = (process.data_dir / _PASSWORD_FILES[login]).read_text().strip()
         self._port = process.clickhouse_port
 
-    @property
-    def clickhouse_url(self) -> str:
-        """What LITEFUSE_CLICKHOUSE_URL is for this login."""
-        return self.url_with(self.password)
-
-    def url_with(self, password: str) -> str:
-        return f"http://{self.user}:{urllib.parse.quote(password, safe='')}@127.0.0.1:{self._port}/litefuse"
+    def url(self, port: int | None = None) -> str:
+        """What LITEFUSE_CLICKHOUSE_URL is for this login, by way of another port when one is given."""
+        password = urllib.parse.quote(self.password, safe="")
+        return f"http://{self.user}:{password}@127.0.0.1:{port or self._port}/litefuse"
 
     def command(self, sql: str, **settings: str) -> str:
         """A statement as it is; what it answers as text."""

@@ -21,6 +21,8 @@ class Mode(Enum):
     """Connections and requests are taken, nothing is passed on, nothing ever answers."""
     LOSE_ACKS = "lose acks"
     """An insert goes through and is done; its 200 is replaced by a broken connection."""
+    WRONG_PASSWORD = "wrong password"
+    """Everything goes through with another password than the client's."""
 
 
 class Proxy:
@@ -76,6 +78,10 @@ class Proxy:
             await self._stopping.wait()
             return self._cut(request)
         headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in ("host", "content-length"))
+        if self.mode is Mode.WRONG_PASSWORD:
+            for name in ("Authorization", "X-ClickHouse-User", "X-ClickHouse-Key"):
+                headers.popall(name, None)
+            headers["Authorization"] = aiohttp.BasicAuth("litefuse", "wrong").encode()
         try:
             async with self._session.request(
                 request.method, self._target + request.raw_path, data=data, headers=headers

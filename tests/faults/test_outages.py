@@ -1,0 +1,209 @@
+"""What is down, silent or misconfigured for a while (reliability section 2, rows 10 to 13 and 16 to 18): nothing is lost,
+nothing is doubled, nothing becomes a dead letter, readiness says so meanwhile, and it mends without a restart."""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cluster import PUBLIC_KEY, SECRET_KEY, Cluster, keys, roles, start_together, stop_merges
+from tests.faults.judge import Judge
+from tests.faults.proxy import Mode, Proxy
+from tests.faults.sender import Senders, body
+from tests.processes import Litefuse
+from tests.sql import Sql
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def c(shared: Cluster) -> Iterator[Cluster]:
+    """The shared broker and ClickHouse, whole; the test's roles end with it."""
+    shared.broker.start()
+    if not shared.clickhouse.alive():
+        shared.clickhouse.start()
+    with roles(shared):
+        yield shared
+
+
+def judge(c: Cluster) -> Judge:
+    return Judge(c.log_url, c.directory)
+
+
+def flowing(c: Cluster, *processes: Litefuse) -> None:
+    """Start the processes and wait until they are ready."""
+    start_together(*processes)
+    stop_merges(c.clickhouse)
+
+
+def stored_some(worker: Litefuse) -> None:
+    """Wait until the worker writes."""
+    before = worker.metric("litefuse_rows_inserted_total")
+    eventually(lambda: worker.metric("litefuse_rows_inserted_total") > before, 60)
+
+
+def drained(c: Cluster, senders: Senders) -> None:
+    """Stop the senders, wait until everything is stored, and judge."""
+    senders.stop()
+    judge(c).wait_drained(90)
+    judge(c).verdict(c.sql(), senders)
+
+
+def proxied(c: Cluster, proxy: Proxy) -> dict[str, str]:
+    """Environment of a worker that speaks to ClickHouse through the proxy."""
+    return {"LITEFUSE_CLICKHOUSE_URL": c.sql().url(proxy.port)}
+
+
+def test_clickhouse_is_down_for_twenty_seconds(c: Cluster) -> None:
+    ingest, worker = c.ingest(), c.worker(LITEFUSE_WORKER_BUFFER_BYTES="1048576")
+    flowing(c, ingest, worker)
+    with c.senders(ingest, run="clickhouse down") as senders:
+        stored_some(worker)
+        rebalances = worker.metric("litefuse_rebalances_total")
+        assert c.clickhouse.stop() == 0
+        up_again = time.monotonic() + 20
+        acknowledged = len(senders.acknowledged)
+        eventually(lambda: not worker.is_ready(), 15)
+        eventually(lambda: worker.metric("litefuse_paused") == 1, 20)
+        lag = judge(c).lag()
+        eventually(lambda: judge(c).lag() > lag, 20)
+        assert len(senders.acknowledged) > acknowledged, "ingest does not need ClickHouse"
+        eventually(lambda: time.monotonic() > up_again, 25)
+        assert worker.alive()
+        assert not worker.is_ready()
+        c.clickhouse.start()
+        eventually(worker.is_ready, 60)
+        drained(c, senders)
+        eventually(lambda: worker.metric("litefuse_paused") == 0, 10)
+        assert worker.metric("litefuse_rebalances_total") == rebalances, "it has lost its membership"
+
+
+def test_clickhouse_takes_connections_and_never_answers(c: Cluster) -> None:
+    with Proxy(c.clickhouse.clickhouse_port) as proxy:
+        ingest, worker = c.ingest(), c.worker(LITEFUSE_INSERT_TIMEOUT_S="1.5", **proxied(c, proxy))
+        flowing(c, ingest, worker)
+        with c.senders(ingest, run="silent") as senders:
+            stored_some(worker)
+            proxy.mode = Mode.SILENT
+            before = proxy.inserts.copy()
+            repeated = lambda: any(n > 1 for n in (proxy.inserts - before).values())  # noqa: E731
+            eventually(repeated, 60)
+            assert not worker.is_ready()
+            proxy.mode = Mode.PASS
+            drained(c, senders)
+            eventually(worker.is_ready, 30)
+        assert worker.metric("litefuse_retries_total", what="insert") > 0
+
+
+def test_acknowledgements_of_inserts_are_lost(c: Cluster) -> None:
+    with Proxy(c.clickhouse.clickhouse_port) as proxy:
+        ingest, worker = c.ingest(), c.worker(**proxied(c, proxy))
+        flowing(c, ingest, worker)
+        with c.senders(ingest, run="lost acks") as senders:
+            stored_some(worker)
+            proxy.mode = Mode.LOSE_ACKS
+            eventually(lambda: proxy.lost >= 6, 60)
+            proxy.mode = Mode.PASS
+            drained(c, senders)
+        assert max(proxy.inserts.values()) > 1
+        assert worker.metric("litefuse_replayed_inserts_total") > 0
+        assert worker.metric("litefuse_looks_total", result="found") > 0
+        assert worker.metric("litefuse_looks_total", result="missing") == 0
+
+
+def test_wrong_clickhouse_password(c: Cluster) -> None:
+    with Proxy(c.clickhouse.clickhouse_port) as proxy:
+        proxy.mode = Mode.WRONG_PASSWORD
+        ingest, worker = c.ingest(), c.worker(**proxied(c, proxy))
+        worker.spawn()
+        flowing(c, ingest)
+        with c.senders(ingest, run="wrong password") as senders:
+            eventually(lambda: len(senders.acknowledged) > 500, 30)
+            eventually(lambda: "assword" in (worker.not_ready() or ""), 30)
+            assert judge(c).lag() > 0
+            assert judge(c).dead_letters() == []
+            assert worker.alive()
+            proxy.mode = Mode.PASS
+            eventually(worker.is_ready, 60)
+            drained(c, senders)
+
+
+def post_one(process: Litefuse) -> tuple[int, str | None]:
+    """Status and Retry-After of a request with one span that is never counted."""
+    request_body = body("uncounted", range(1), 0, random.Random(), time.time_ns())
+    credentials = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{process.otlp_port}/v1/traces",
+        data=request_body.data,
+        headers={**request_body.headers, "Authorization": f"Basic {credentials}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, None
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Retry-After"]
+
+
+def test_broker_is_down_while_running_and_at_start(c: Cluster) -> None:
+    ingest, worker = c.ingest(), c.worker()
+    flowing(c, ingest, worker)
+    with c.senders(ingest, run="broker down") as senders:
+        stored_some(worker)
+        c.broker.stop()
+        late_ingest, late_worker = c.ingest().spawn(), c.worker().spawn()
+        eventually(lambda: senders.answers["503"] > 0, 30)
+        eventually(lambda: not ingest.is_ready() and not worker.is_ready(), 30)
+        eventually(lambda: post_one(late_ingest)[0] == 503, 30)
+        assert int(post_one(late_ingest)[1] or 0) > 0
+        assert not late_ingest.is_ready()
+        assert not late_worker.is_ready()
+        c.broker.start()
+        for process in (ingest, worker, late_ingest, late_worker):
+            eventually(process.is_ready, 60)
+        assert post_one(late_ingest) == (200, None)
+        acknowledged = len(senders.acknowledged)
+        eventually(lambda: len(senders.acknowledged) > acknowledged, 30)
+        drained(c, senders)
+    assert senders.answers.keys() <= {"200", "503"}, "a deadline of ours is longer than the senders' 30 s"
+
+
+def test_sigterm_under_load_drains_a_worker_and_an_ingest(c: Cluster) -> None:
+    ingests, leaver, heir = [c.ingest(), c.ingest()], c.worker(), c.worker()
+    flowing(c, *ingests, leaver, heir)
+    with c.senders(*ingests, run="sigterm", rate=100) as senders:
+        stored_some(leaver)
+        stored_some(heir)
+        assert leaver.stop(25) == 0
+        assert ingests[0].stop(25) == 0
+        stored_some(heir)
+        drained(c, senders)
+    assert heir.metric("litefuse_replayed_inserts_total") == 0
+    assert "v1 end=" not in heir.errors.read_text(errors="replace"), "a plan was left open"
+
+
+def test_sigterm_under_load_drains_up(tmp_path: Path) -> None:
+    up = Litefuse(("up",), tmp_path / "data", keys())
+    try:
+        up.start()
+        stop_merges(up)
+        urls = [f"http://127.0.0.1:{up.otlp_port}"]
+        with Senders(urls, PUBLIC_KEY, SECRET_KEY, "sigterm up", rate=100) as senders:
+            stored_some(up)
+            assert up.stop(25) == 0
+        up.start()
+        outside = Judge(f"sqlite:///{up.data_dir}/log.db", up.data_dir)
+        outside.wait_drained(30)
+        outside.verdict(Sql(up, "litefuse"), senders)
+        assert up.metric("litefuse_replayed_inserts_total") == 0
+        assert "v1 end=" not in up.errors.read_text(errors="replace"), "a plan was left open"
+    except BaseException:
+        print(up.tail())
+        raise
+    finally:
+        up.kill()
