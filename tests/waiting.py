@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -12,3 +13,11 @@ def eventually(true: Callable[[], object], timeout: float, every: float = 0.1) -
     while not true():
         assert time.monotonic() < deadline, f"not true within {timeout} s"
         time.sleep(every)
+
+
+async def until(true: Callable[[], object], timeout: float = 20.0, every: float = 0.01) -> None:
+    """The same within an event loop."""
+    deadline = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < deadline, f"not true within {timeout} s"
+        await asyncio.sleep(every)

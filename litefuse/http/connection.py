@@ -148,6 +148,7 @@ class Connection(web.RequestHandler):
             text = "malformed HTTP request"
         else:
             text = "internal error"
+            logger.error("request failed outside of its handler", exc_info=exc)
         logger.debug("malformed request", extra={"fields": {"status": status, "error": type(exc).__name__}})
         response = error(status, text, None)
         response.force_close()

@@ -41,6 +41,8 @@ class Front:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, web.Request)
+        if request.path.startswith("//"):
+            request = _one_slash(request)
         self.active += 1
         status = "499"
         try:
@@ -60,8 +62,6 @@ class Front:
         try:
             if request.method == "OPTIONS" and request.path.startswith(_OPEN):
                 return preflight(request)
-            if request.path.startswith("//"):
-                request = _one_slash(request)
             return await self._handle(request)
         except web.HTTPException as answer:
             return _as_status(answer, request)
@@ -118,10 +118,10 @@ def _as_status(answer: web.HTTPException, request: web.Request) -> web.StreamRes
 
 
 def _route(request: web.Request) -> str:
-    match = request.match_info
-    name = None if match is None else match.route.name
-    if name in _ROUTES:
-        return name
-    if name is None and getattr(match, "http_exception", None) is not None:
+    match = getattr(request, "_match_info", None)  # `match_info` asserts that the router has seen the request
+    if match is None or match.http_exception is not None:
         return "other"
+    name = match.route.name
+    if name in _ROUTES:
+        return str(name)
     return "api" if request.path.startswith("/api/") else "page"

@@ -1,0 +1,181 @@
+"""The way of a request (architecture sections 1, 4 and 5):
+
+    authenticate → read, bounded → inflate → check ids and times of every span → cut out what cannot be kept
+    → split what the log does not take in one piece → publish → answer, when it is durable
+
+No span becomes an object. The steps that cost CPU run here for small bodies, and in a thread for others, so that the
+event loop stays free for the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from ingest.answer import success
+from ingest.auth import Keys
+from ingest.batch import SMALL_BYTES, Batch, Batcher, Sender
+from ingest.body import read_body
+from ingest.inflight import Budget
+from ingest.plan import Plan, one_trace, plan
+from ingest.publish import Clock, Publisher, record_headers, refused_by_log
+from litefuse.errors import LogError, RequestError
+from litefuse.http.status import JSON, PROTOBUF, encoding_of, media_type, refusal
+from litefuse.log.base import Headers, Log
+from litefuse.otlp import BodyError
+from litefuse.otlp.inflate import BodyTooLarge
+from litefuse.settings import Settings
+from litefuse.telemetry import metrics as m
+
+#: Bodies that inflate to no more than this are planned in the event loop: about a millisecond.
+_INLINE = {PROTOBUF: 128 << 10, JSON: 16 << 10}
+_SDK_CHARS = 200
+_ENCODINGS = frozenset(("", "identity", "gzip", "deflate", "zstd"))
+
+
+class Traces:
+    """Handler of `POST …/v1/traces`."""
+
+    def __init__(self, settings: Settings, log: Log, keys: Keys, budget: Budget) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._budget = budget
+        self._clock = Clock()
+        self.publisher = Publisher(log, settings.publish_timeout_s)
+        self._batcher = Batcher(self._send_batch, self._clock)
+        # JSON takes many times its size in memory while it is converted: one at a time.
+        self._threads = {PROTOBUF: ThreadPoolExecutor(2, "ingest"), JSON: ThreadPoolExecutor(1, "ingest-json")}
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        content_type = request.headers.get("Content-Type")
+        try:
+            return await self._take(request, encoding_of(content_type))
+        except RequestError as refused:
+            if "Expect" in request.headers:
+                refused.close = True  # its body may or may not follow
+            return refusal(refused, content_type)
+        except BodyError as bad:
+            return refusal(RequestError(bad.status, str(bad), close=bad.status == 413), content_type)
+        except LogError as failed:
+            return refusal(refused_by_log(failed), content_type)
+
+    async def _take(self, request: web.Request, answer: str) -> web.Response:
+        headers = request.headers
+        key = await self._keys.authenticate(headers.get("Authorization"))
+        media = _media(headers.get("Content-Type"))
+        encoding = _encoding(headers.getall("Content-Encoding", ()))
+        sender = Sender(
+            key, key.retention_days or self._settings.retention_days, _sdk(headers, "name"), _sdk(headers, "version")
+        )
+        with self._budget.lease() as lease:
+            body = await read_body(request, self._settings.max_body_bytes, lease)
+            m.REQUEST_BYTES.inc(len(body))
+            if media == PROTOBUF and not encoding and len(body) <= SMALL_BYTES:
+                batch = self._batcher.batch(sender)
+                done = self._plan_small(body, sender, batch)
+                if done is not None:
+                    if done.count:
+                        await self._batcher.add(batch, body, done.count)
+                    return _answer(done, sender, batch.received_at, answer)
+            received_at = self._clock.now()
+            done = await self._plan(body, media, encoding, received_at, sender)
+            if done.values:
+                if done.values[0] is not body:
+                    lease.grow(sum(map(len, done.values)))
+                await self._publish(done, sender, received_at)
+            return _answer(done, sender, received_at, answer)
+
+    # -- planning ------------------------------------------------------------------------------------------------------
+
+    def _plan_small(self, body: bytes, sender: Sender, batch: Batch) -> Plan | None:
+        """The plan for a body that may share a record with others; None when it has to go alone: something in it is
+        refused, or depends on which spans are in the record."""
+        done = plan(body, PROTOBUF, "", batch.received_at, sender.retention_days, SMALL_BYTES, SMALL_BYTES)
+        return done if not done.refusals and not done.timeless else None
+
+    async def _plan(self, body: bytes, media: str, encoding: str, received_at: int, sender: Sender) -> Plan:
+        # Of the header sets it may be published with, the longest.
+        widest = _headers(sender, PROTOBUF, encoding, received_at)
+        limit = self.publisher.max_value_bytes(widest)
+        inline = _INLINE[media]
+        if len(body) <= inline:
+            try:
+                return plan(body, media, encoding, received_at, sender.retention_days, inline, limit)
+            except BodyTooLarge:
+                pass  # it inflates to more; at most `inline` bytes of that were done here
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads[media],
+            plan,
+            body,
+            media,
+            encoding,
+            received_at,
+            sender.retention_days,
+            self._settings.max_body_bytes,
+            limit,
+        )
+
+    # -- publishing ----------------------------------------------------------------------------------------------------
+
+    async def _publish(self, done: Plan, sender: Sender, received_at: int) -> None:
+        key = one_trace(done.values[0], done.count) if done.media == PROTOBUF and not done.encoding else None
+        await self.publisher.publish_all(done.values, _headers(sender, done.media, done.encoding, received_at), key)
+
+    async def _send_batch(self, batch: Batch) -> None:
+        headers = _headers(batch.sender, PROTOBUF, "", batch.received_at)
+        if len(batch.bodies) == 1:
+            await self.publisher.publish(batch.bodies[0], headers, one_trace(batch.bodies[0], batch.spans))
+        else:
+            await self.publisher.publish(b"".join(batch.bodies), headers)
+
+    def close(self) -> None:
+        for pool in self._threads.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+# -- what headers say, and what is answered; pure ------------------------------------------------------------------------
+
+
+def _media(content_type: str | None) -> str:
+    media = media_type(content_type)
+    if media not in _INLINE:
+        raise RequestError(415, f"Content-Type is neither {PROTOBUF} nor {JSON}")
+    return media
+
+
+def _encoding(values: Sequence[str]) -> str:
+    encoding = ",".join(values).strip().lower()
+    if encoding not in _ENCODINGS:
+        raise RequestError(415, "Content-Encoding is none of gzip, deflate, zstd, identity")
+    return "" if encoding == "identity" else encoding
+
+
+def _sdk(headers: Mapping[str, str], what: str) -> str:
+    """Of the Langfuse SDKs; the older ones write underscores."""
+    text = headers.get(f"x-langfuse-sdk-{what}") or headers.get(f"x_langfuse_sdk_{what}") or ""
+    return text[:_SDK_CHARS]
+
+
+def _headers(sender: Sender, media: str, encoding: str, received_at: int) -> Headers:
+    return record_headers(
+        sender.key, media, encoding, received_at, sender.retention_days, sender.sdk_name, sender.sdk_version
+    )
+
+
+def _answer(done: Plan, sender: Sender, received_at: int, answer: str) -> web.Response:
+    """Counts what was accepted, and says what was not."""
+    m.REQUEST_INFLATED_BYTES.inc(done.inflated)
+    if not done.refusals and not done.note:
+        m.REQUEST_SPANS.inc(done.count)
+        return success(answer)
+    for reason, number in Counter(refused.reason for refused in done.refusals).items():
+        m.SPANS_REJECTED.labels(reason=reason.value).inc(number)
+    text = done.explain(received_at, sender.retention_days)
+    if done.count and not done.values:
+        raise RequestError(400, text)
+    m.REQUEST_SPANS.inc(done.count)
+    return success(answer, len(done.refusals), text)
