@@ -6,8 +6,10 @@ the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +42,12 @@ class Part:
 
     table_partition: str
     spans: pa.Table
+
+    def places(self) -> frozenset[tuple[int, int]]:
+        """Offset and place within the record of each row."""
+        return frozenset(
+            zip(self.spans.column("log_offset").to_pylist(), self.spans.column("log_row").to_pylist(), strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,28 @@ def _parts(spans: pa.Table) -> list[Part]:
     return [Part(name, spans.filter(pa.array(which == i))) for i, name in enumerate(names)]
 
 
+def without(part: Part, places: Set[tuple[int, int]]) -> tuple[Part, str]:
+    """The rows of a part that are not at these places, and what makes their token differ from that of all rows."""
+    own = list(zip(part.spans.column("log_offset").to_pylist(), part.spans.column("log_row").to_pylist(), strict=True))
+    missing = [place not in places for place in own]
+    if all(missing):
+        return part, ""
+    left = [place for place, is_missing in zip(own, missing, strict=True) if is_missing]
+    return Part(
+        part.table_partition, part.spans.filter(pa.array(missing))
+    ), f"/rest-{zlib.crc32(repr(left).encode()):08x}"
+
+
 def partition_id(retention_days: int, monday: int) -> str:
     """ClickHouse's `_partition_id` of (retention_days, toMonday(start_time)); `monday` in days since 1970."""
     return f"{retention_days}-{np.datetime_as_string(np.datetime64(monday, 'D')).replace('-', '')}"
+
+
+def expired(partition: str, now: float) -> bool:
+    """Whether all rows of a table partition are past their retention at `now` (Unix seconds): such rows may be gone as soon
+    as they are stored."""
+    retention, monday = partition.split("-")
+    if retention == "0":
+        return False
+    last_start = datetime.strptime(monday, "%Y%m%d").replace(tzinfo=UTC) + timedelta(days=7)
+    return last_start.timestamp() + int(retention) * 86_400 < now

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from litefuse.otlp.check import verdicts
-from litefuse.otlp.inflate import BodyError, inflate
-from litefuse.otlp.json import NotJson, NotOtlp, to_protobuf
 
 from litefuse.log.base import Record
-from litefuse.otlp import wire
+from litefuse.otlp import BodyError, wire
+from litefuse.otlp.check import verdicts
+from litefuse.otlp.inflate import inflate
+from litefuse.otlp.json import to_protobuf
 from litefuse.otlp.schema import FULL, FULL_REQUEST
 from litefuse.reasons import Reason
 from worker.attributes import OneofTwice
@@ -57,10 +57,12 @@ class _Payload:
     places: tuple[int, ...] | None = None
 
 
-class _Refused(Exception):
-    def __init__(self, reason: Reason, error: str) -> None:
-        super().__init__(error)
-        self.reason = reason
+class _NoProject(BodyError):
+    reason = Reason.NO_PROJECT
+
+
+class _BadContentType(BodyError):
+    reason = Reason.BAD_CONTENT_TYPE
 
 
 def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Slice:
@@ -70,7 +72,7 @@ def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Sli
     for record in records:
         try:
             payloads.append(_payload(record, defaults, letters))
-        except _Refused as refused:
+        except BodyError as refused:
             letters.append(Letter(record, refused.reason, str(refused)))
     batches = _decode(payloads, letters)
     spans = None
@@ -97,7 +99,7 @@ def cut_down(record: Record, row: int) -> bytes:
 def _payload(record: Record, defaults: Defaults, letters: list[Letter]) -> _Payload:
     project_id = record.header("project_id") or defaults.project_id
     if not project_id:
-        raise _Refused(Reason.NO_PROJECT, Reason.NO_PROJECT.text)
+        raise _NoProject(Reason.NO_PROJECT.text)
     body, places, rejected = _protobuf(record, defaults)
     letters += [Letter(record, reason, error, row) for row, reason, error in rejected]
     return _Payload(
@@ -114,19 +116,13 @@ def _protobuf(
     record: Record, defaults: Defaults
 ) -> tuple[bytes, tuple[int, ...] | None, list[tuple[int, Reason, str]]]:
     """The record's body as protobuf, the places of its spans, and the spans that JSON could not give."""
-    try:
-        body = inflate(record.value, record.header("content_encoding") or "", defaults.inflated_limit)
-    except BodyError as error:
-        raise _Refused(Reason.BAD_ENCODING, str(error)) from error
+    body = inflate(record.value, record.header("content_encoding") or "", defaults.inflated_limit)
     kind = (record.header("content_type") or PROTOBUF).partition(";")[0].strip().lower()
     if kind == PROTOBUF:
         return body, None, []
     if kind != JSON:
-        raise _Refused(Reason.BAD_CONTENT_TYPE, f"content type {kind!r}")
-    try:
-        converted = to_protobuf(body)
-    except (NotJson, NotOtlp) as error:
-        raise _Refused(Reason.UNDECODABLE, str(error)) from error
+        raise _BadContentType(f"content type {kind!r}")
+    converted = to_protobuf(body)
     refused = {index for index, _, _ in converted.rejected}
     places = tuple(i for i in range(converted.count + len(refused)) if i not in refused) if refused else None
     return converted.body, places, list(converted.rejected)
@@ -156,8 +152,8 @@ def _take_apart(payload: _Payload, error: Exception, letters: list[Letter]) -> l
     """A payload that does not decode: keep the spans that do, and bury the others one by one."""
     try:
         count = sum(1 for _ in wire.spans(payload.body))
-    except wire.Malformed as broken:
-        letters.append(Letter(payload.record, Reason.UNDECODABLE, str(broken)))
+    except BodyError as broken:
+        letters.append(Letter(payload.record, broken.reason, str(broken)))
         return []
     places = payload.places or tuple(range(count))
     good, bad = _sort_out(payload.body, list(range(count)))
@@ -230,21 +226,27 @@ def _rows(payloads: list[_Payload], letters: list[Letter]) -> list[pa.RecordBatc
     if not refused:
         return [batch]
 
-    for index, reason in sorted(refused.items()):
-        payload = payloads[int(spans.payload[index])]
-        letters.append(
-            Letter(
-                payload.record,
-                reason,
-                reason.text,
-                int(row[index]),
-                wire.keep(payload.body, {int(spans.row[index])}),
-            )
-        )
+    letters += _refused_letters(payloads, spans, row, refused)
     keep = np.ones(len(spans), bool)
     keep[list(refused)] = False
     kept = batch.filter(pa.array(keep))
     return [kept] if kept.num_rows else []
+
+
+def _refused_letters(
+    payloads: list[_Payload], spans: Spans, row: npt.NDArray[np.int64], refused: dict[int, Reason]
+) -> list[Letter]:
+    """A dead letter for each refused span, cut out of its request in one walk a request."""
+    by_payload: dict[int, dict[int, int]] = {}
+    for index in sorted(refused):
+        by_payload.setdefault(int(spans.payload[index]), {})[int(spans.row[index])] = index
+    letters = []
+    for number, wanted in by_payload.items():
+        for place, value in wire.each(payloads[number].body, wanted):
+            index = wanted[place]
+            reason = refused[index]
+            letters.append(Letter(payloads[number].record, reason, reason.text, int(row[index]), value))
+    return letters
 
 
 def _places(payloads: list[_Payload], spans: Spans) -> npt.NDArray[np.int64]:

@@ -16,6 +16,7 @@ Everything waits and retries with back-off; nothing here drops data. `Fenced` le
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ from litefuse.log.base import Consumer, Log, Partition
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
 from worker.backoff import Backoff
-from worker.block import Block, Part, build
+from worker.block import Block, Part, build, expired, without
 from worker.dead import Letter, bury
 from worker.decode import cut_down
 from worker.health import Health
@@ -51,15 +52,13 @@ INSERT_SETTINGS: Mapping[str, str] = {
     "max_partitions_per_insert_block": "1",
 }
 
-_LOOK = (
-    "SELECT count() FROM spans WHERE _partition_id = {table_partition:String} AND log_topic = {topic:String} "
+_RANGE = (
+    "FROM spans WHERE _partition_id = {table_partition:String} AND log_topic = {topic:String} "
     "AND log_partition = {number:UInt32} AND log_offset >= {first:UInt64} AND log_offset < {end:UInt64} "
     "AND log_row >= {low:UInt32} AND log_row < {high:UInt32} SETTINGS final = 0"
 )
-
-#: Fresh tokens tried for one insert, each after a look that found nothing. More than one is only ever needed when an
-#: earlier owner crashed under the same name.
-_GENERATIONS = 3
+_COUNT = f"SELECT count() {_RANGE}"
+_PLACES = f"SELECT log_offset, log_row {_RANGE}"
 
 
 class Spans(Protocol):
@@ -134,26 +133,27 @@ class Writer:
     # -- steps 2 and 3 -------------------------------------------------------------------------------------------------
 
     async def _store_part(self, block: Block, part: Part) -> None:
-        if block.plan.look > block.plan.first and await self._look(block.plan, part):
-            return
-        body = await self.run(ipc, part.spans)
         token = block.plan.token(self.partition, part.table_partition)
-        for generation in range(_GENERATIONS):
-            suffix = "" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}"
-            clean = await self._insert(block.plan, part, body, token + suffix)
+        if block.plan.look > block.plan.first:
+            # Cut out of larger plans, whose inserts may have stored any of these rows.
+            part, missing = await self.run(without, part, frozenset(await self._ask(_PLACES, block.plan, part)))
+            if not part.spans.num_rows:
+                return
+            token += missing
+        body = await self.run(ipc, part.spans)
+        for generation in itertools.count():
+            named = token + ("" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}")
+            clean = await self._insert(block.plan, part, body, named)
             if clean and not block.replay:
                 break
             m.REPLAYED_INSERTS.inc()
-            if await self._look(block.plan, part):
+            if await self._stored(block.plan, part) or expired(part.table_partition, time.time()):
                 break
+            # One fresh token is enough unless earlier owners have crashed under it too. Rows that gave way to a re-send
+            # since are seen here for the moment, so this ends.
             logger.warning(
                 "rows of an insert with an unknown outcome are not there, inserting anew",
-                extra={"fields": {"token": token + suffix, "rows": part.spans.num_rows}},
-            )
-        else:
-            # Found by no look after a fresh token either: rows older than their retention are dropped at once.
-            logger.error(
-                "inserted rows cannot be seen", extra={"fields": {"token": token, "rows": part.spans.num_rows}}
+                extra={"fields": {"token": named, "rows": part.spans.num_rows}},
             )
         m.ROWS_INSERTED.inc(part.spans.num_rows)
 
@@ -180,7 +180,7 @@ class Writer:
                 m.INSERTS.labels(result="refused" if what is Outcome.REJECT else "unknown").inc()
                 if what in (Outcome.REJECT, Outcome.SHRINK):
                     # An error does not mean that nothing was stored.
-                    if await self._look(plan, part):
+                    if await self._stored(plan, part):
                         return True
                     raise Refused(error, shrink=what is Outcome.SHRINK) from error
                 clean = False
@@ -188,25 +188,28 @@ class Writer:
                 m.RETRIES.labels(what="insert").inc()
                 await backoff.wait(error, "insert")
 
-    async def _look(self, plan: Plan, part: Part) -> bool:
+    async def _stored(self, plan: Plan, part: Part) -> bool:
+        """Step 3's look: whether the rows of this insert are there. One tells of all, since an insert is atomic."""
+        if plan.look > plan.first:
+            found = len(part.places() & frozenset(await self._ask(_PLACES, plan, part)))
+        else:
+            found = int((await self._ask(_COUNT, plan, part))[0][0])
+        missing = part.spans.num_rows - found
+        m.LOOKS.labels(result="missing" if found == 0 else "found" if missing <= 0 else "partial").inc()
+        return found > 0
+
+    async def _ask(self, sql: str, plan: Plan, part: Part) -> list[tuple[Any, ...]]:
         low, high = plan.rows or (0, 2**32 - 1)
-        found = await self._insist(
-            "look",
-            self.store.rows,
-            _LOOK,
-            {
-                "table_partition": part.table_partition,
-                "topic": self.partition.topic,
-                "number": self.partition.number,
-                "first": plan.first,
-                "end": plan.end,
-                "low": low,
-                "high": high,
-            },
-        )
-        count = int(found[0][0])
-        m.LOOKS.labels(result="missing" if count == 0 else "found" if count >= part.spans.num_rows else "partial").inc()
-        return count > 0
+        parameters = {
+            "table_partition": part.table_partition,
+            "topic": self.partition.topic,
+            "number": self.partition.number,
+            "first": plan.first,
+            "end": plan.end,
+            "low": low,
+            "high": high,
+        }
+        return await self._insist("look", self.store.rows, sql, parameters)
 
     # -- step 4 --------------------------------------------------------------------------------------------------------
 

@@ -81,17 +81,20 @@ class Store:
         table_partition = token.split("/")[3]
         rows = [(table_partition, s["log_offset"], s["log_row"], int(s["name"])) for s in spans]
         trouble = self.trouble
+        refused = any(number in trouble.refused for *_, number in rows)
+        too_big = len(rows) > trouble.rows_that_fit
         if trouble.hits(trouble.crash):
-            if trouble.hits(trouble.lands_later):
-                self.on_the_way.append((token, rows))
-            elif trouble.hits(0.5):
-                self.land(token, rows)
+            if not refused and not too_big:
+                if trouble.hits(trouble.lands_later):
+                    self.on_the_way.append((token, rows))
+                elif trouble.hits(0.5):
+                    self.land(token, rows)
             raise Crash
         if trouble.hits(trouble.error_before):
             raise StoreUnavailable("connection reset")
-        if any(number in trouble.refused for *_, number in rows):
+        if refused:
             raise RowRefused("no such value", 117)
-        if len(rows) > trouble.rows_that_fit:
+        if too_big:
             raise StoreTooBig("memory limit", 241)
         if trouble.hits(trouble.token_without_part):
             self.tokens.add(token)
@@ -114,17 +117,12 @@ class Store:
         self.looks += 1
         if self.trouble.hits(self.trouble.error_before):
             raise StoreUnavailable("connection reset")
-        return [
-            (
-                sum(
-                    1
-                    for partition, offset, row, _ in self.stored
-                    if partition == p["table_partition"]
-                    and p["first"] <= offset < p["end"]
-                    and p["low"] <= row < p["high"]
-                ),
-            )
+        found = [
+            (offset, row)
+            for partition, offset, row, _ in self.stored
+            if partition == p["table_partition"] and p["first"] <= offset < p["end"] and p["low"] <= row < p["high"]
         ]
+        return list(found) if sql.startswith("SELECT log_offset, log_row") else [(len(found),)]
 
     def counts(self) -> Counter[int]:
         return Counter(number for *_, number in self.stored)
@@ -207,7 +205,5 @@ class OnePartitionLog:
         numbers = set()
         for letter in self.dead:
             request = ExportTraceServiceRequest.FromString(letter.value)
-            numbers |= {
-                int(span.name) for rs in request.resource_spans for ss in rs.scope_spans for span in ss.spans
-            }
+            numbers |= {int(span.name) for rs in request.resource_spans for ss in rs.scope_spans for span in ss.spans}
         return numbers

@@ -119,7 +119,7 @@ async def test_a_block_too_big_for_memory_is_planned_smaller() -> None:
 
 
 async def test_a_crash_after_half_of_a_refused_range_repeats_nothing() -> None:
-    """One table partition of the range was stored under the large token, the other refused; the crash comes after the first half
+    """One table partition of the range was stored under the large token, the other refused; a crash comes after the first half
     was committed. The second half has to look, or its rows in the stored table partition would be there twice."""
     records = some_records(4)
     log, store = OnePartitionLog(quiet()), Store(quiet())
@@ -171,6 +171,7 @@ async def test_nothing_is_lost_and_nothing_is_doubled_whatever_dies(seed: int) -
         token_without_part=r.choice([0.0, 0.3]),
         lands_later=r.choice([0.0, 0.5]),
         refused=frozenset(n for n in range(24) if r.random() < r.choice([0.0, 0.1])),
+        rows_that_fit=r.choice([2, 5, 1000]),
     )
     records = some_records(8)
     log, store = OnePartitionLog(trouble), Store(trouble)
