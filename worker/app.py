@@ -43,9 +43,8 @@ class Worker:
             limits=Limits(settings.block_bytes, settings.block_rows, settings.block_age_s),
             defaults=Defaults(settings.default_project_id, settings.retention_days, settings.max_body_bytes),
         )
-        self._intake = Intake(
-            log, TRACES, settings.kafka_group, Budget(settings.worker_buffer_bytes), self._health, self._run_lane
-        )
+        self._budget = Budget(settings.worker_buffer_bytes)
+        self._intake = Intake(log, TRACES, settings.kafka_group, self._budget, self._health, self._run_lane)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -54,6 +53,14 @@ class Worker:
     def ready(self) -> list[str]:
         dead = [str(t.exception()) for t in self._tasks if t.done() and not t.cancelled() and t.exception()]
         return [*self._health.reasons(), *dead]
+
+    def paused(self) -> bool:
+        """Whether nothing is read now, since too many bytes wait or an operator has to act."""
+        return self._intake.paused
+
+    def buffered_bytes(self) -> int:
+        """Bytes read or decoded and not yet committed."""
+        return self._budget.used
 
     async def close(self) -> None:
         """Shutdown: poll no more, finish the blocks that are begun, commit, leave the group. Idempotent."""

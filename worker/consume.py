@@ -47,7 +47,7 @@ class Intake:
     _opening: set[Partition] = field(default_factory=set)
     _not_before: dict[Partition, float] = field(default_factory=dict)
     _first: dict[Partition, int] = field(default_factory=dict)
-    _paused: bool = False
+    paused: bool = False
     _stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -102,13 +102,13 @@ class Intake:
     def _hold_back(self) -> None:
         """Pause everything while too many bytes wait or an operator has to act; resume well below the limit."""
         lanes = frozenset(self._lanes) & self.consumer.assignment()
-        if not self._paused and (self.budget.full() or self.health.stopped):
-            self._paused = True
+        if not self.paused and (self.budget.full() or self.health.stopped):
+            self.paused = True
             self.consumer.pause(lanes)
-        elif self._paused and self.budget.low() and not self.health.stopped:
-            self._paused = False
+        elif self.paused and self.budget.low() and not self.health.stopped:
+            self.paused = False
             self.consumer.resume(lanes)
-        m.PAUSED.set(1 if self._paused else 0)
+        m.PAUSED.set(1 if self.paused else 0)
 
     # -- lanes ---------------------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class Intake:
         lane = Lane(partition, standing, self.budget)
         task = asyncio.create_task(self._work(lane), name=f"lane {partition.number}")
         self._lanes[partition] = (lane, task)
-        if not self._paused:
+        if not self.paused:
             self.consumer.resume(frozenset((partition,)))
         logger.info(
             "partition opened",
