@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 
 from litefuse.errors import LogError, LogFull, LogUnavailable, RequestError
-from litefuse.keys import Key
 from litefuse.log.base import TRACES, Headers, Log
 from litefuse.telemetry import metrics as m
 
@@ -66,23 +65,3 @@ def refused_by_log(error: LogError) -> RequestError:
     if isinstance(error, LogFull):
         return RequestError(503, "the log's buffer is full; try again", retry_after=_RETRY_AFTER_FULL_S)
     return RequestError(503, "the log cannot be written now; try again", retry_after=_RETRY_AFTER_S)
-
-
-def record_headers(
-    key: Key, media: str, encoding: str, received_at: int, retention_days: int, sdk_name: str, sdk_version: str
-) -> Headers:
-    """The headers of a record (architecture section 5); those that say nothing are left out."""
-    headers = [
-        ("project_id", key.project_id.encode()),
-        ("content_type", media.encode()),
-        ("received_at", b"%d" % received_at),
-        ("retention_days", b"%d" % retention_days),
-        ("public_key", key.public_key.encode()),
-    ]
-    if encoding:
-        headers.append(("content_encoding", encoding.encode()))
-    if sdk_name:
-        headers.append(("sdk_name", sdk_name.encode("utf-8", "replace")))
-    if sdk_version:
-        headers.append(("sdk_version", sdk_version.encode("utf-8", "replace")))
-    return headers

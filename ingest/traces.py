@@ -13,6 +13,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -20,10 +21,10 @@ from ingest.answer import success
 from ingest.auth import Keys
 from ingest.batch import SMALL_BYTES, Batch, Batcher, Sender
 from ingest.body import read_body
-from ingest.inflight import Budget
+from ingest.inflight import Budget, Lease
 from ingest.plan import Plan, one_trace, plan
-from ingest.publish import Clock, Publisher, record_headers, refused_by_log
-from litefuse.errors import LogError, RequestError
+from ingest.publish import Clock, Publisher, refused_by_log
+from litefuse.errors import LogError, LogUnavailable, RecordTooLarge, RequestError
 from litefuse.http.status import JSON, PROTOBUF, encoding_of, media_type, refusal
 from litefuse.log.base import Headers, Log
 from litefuse.otlp import BodyError
@@ -33,6 +34,8 @@ from litefuse.telemetry import metrics as m
 
 #: Bodies that inflate to no more than this are planned in the event loop: about a millisecond.
 _INLINE = {PROTOBUF: 128 << 10, JSON: 16 << 10}
+#: Kept free in a record for its key.
+_KEY_BYTES = 32
 _SDK_CHARS = 200
 _ENCODINGS = frozenset(("", "identity", "gzip", "deflate", "zstd"))
 
@@ -76,57 +79,65 @@ class Traces:
             m.REQUEST_BYTES.inc(len(body))
             if media == PROTOBUF and not encoding and len(body) <= SMALL_BYTES:
                 batch = self._batcher.batch(sender)
-                done = self._plan_small(body, sender, batch)
-                if done is not None:
-                    if done.count:
-                        await self._batcher.add(batch, body, done.count)
+                done = _plan_small(body, batch)
+                if done is not None and await self._publish_small(batch, body, done):
                     return _answer(done, sender, batch.received_at, answer)
             received_at = self._clock.now()
-            done = await self._plan(body, media, encoding, received_at, sender)
-            if done.values:
-                if done.values[0] is not body:
-                    lease.grow(sum(map(len, done.values)))
-                await self._publish(done, sender, received_at)
+            done = await self._keep(_Request(body, media, encoding, received_at, sender), lease)
             return _answer(done, sender, received_at, answer)
+
+    async def _keep(self, request: _Request, lease: Lease) -> Plan:
+        """Plan and publish. Anew, when the log turns out to take less in one record than it was known to."""
+        limit = self._value_limit(request)
+        while True:
+            done = await self._plan(request, limit)
+            if done.values and done.values[0] is not request.body:
+                lease.grow(sum(map(len, done.values)))
+            try:
+                await self._publish(done, request)
+            except RecordTooLarge as error:
+                if error.limit >= limit:
+                    raise LogUnavailable("the log refuses a record within its own limit") from error
+                limit = min(error.limit, limit) - _KEY_BYTES
+            else:
+                return done
 
     # -- planning ------------------------------------------------------------------------------------------------------
 
-    def _plan_small(self, body: bytes, sender: Sender, batch: Batch) -> Plan | None:
-        """The plan for a body that may share a record with others; None when it has to go alone: something in it is
-        refused, or depends on which spans are in the record."""
-        done = plan(body, PROTOBUF, "", batch.received_at, sender.retention_days, SMALL_BYTES, SMALL_BYTES)
-        return done if not done.refusals and not done.timeless else None
-
-    async def _plan(self, body: bytes, media: str, encoding: str, received_at: int, sender: Sender) -> Plan:
+    def _value_limit(self, request: _Request) -> int:
         # Of the header sets it may be published with, the longest.
-        widest = _headers(sender, PROTOBUF, encoding, received_at)
-        limit = self.publisher.max_value_bytes(widest)
-        inline = _INLINE[media]
-        if len(body) <= inline:
+        return self.publisher.max_value_bytes(request.headers(PROTOBUF, request.encoding)) - _KEY_BYTES
+
+    async def _plan(self, request: _Request, limit: int) -> Plan:
+        inline = _INLINE[request.media]
+        if len(request.body) <= inline:
             try:
-                return plan(body, media, encoding, received_at, sender.retention_days, inline, limit)
+                return request.plan(inline, limit)
             except BodyTooLarge:
-                pass  # it inflates to more; at most `inline` bytes of that were done here
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads[media],
-            plan,
-            body,
-            media,
-            encoding,
-            received_at,
-            sender.retention_days,
-            self._settings.max_body_bytes,
-            limit,
-        )
+                pass  # it inflates to more; `inline` bytes of that were done here
+        loop = asyncio.get_running_loop()
+        most = self._settings.max_body_bytes
+        return await loop.run_in_executor(self._threads[request.media], request.plan, most, limit)
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
-    async def _publish(self, done: Plan, sender: Sender, received_at: int) -> None:
-        key = one_trace(done.values[0], done.count) if done.media == PROTOBUF and not done.encoding else None
-        await self.publisher.publish_all(done.values, _headers(sender, done.media, done.encoding, received_at), key)
+    async def _publish(self, done: Plan, request: _Request) -> None:
+        if done.values:
+            key = one_trace(done.values[0], done.count) if done.media == PROTOBUF and not done.encoding else None
+            await self.publisher.publish_all(done.values, request.headers(done.media, done.encoding), key)
+
+    async def _publish_small(self, batch: Batch, body: bytes, done: Plan) -> bool:
+        """False when the log does not even take that much in one record."""
+        if not done.count:
+            return True
+        try:
+            await self._batcher.add(batch, body, done.count)
+        except RecordTooLarge:
+            return False
+        return True
 
     async def _send_batch(self, batch: Batch) -> None:
-        headers = _headers(batch.sender, PROTOBUF, "", batch.received_at)
+        headers = batch.sender.headers(PROTOBUF, "", batch.received_at)
         if len(batch.bodies) == 1:
             await self.publisher.publish(batch.bodies[0], headers, one_trace(batch.bodies[0], batch.spans))
         else:
@@ -135,6 +146,38 @@ class Traces:
     def close(self) -> None:
         for pool in self._threads.values():
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request that goes into records of its own."""
+
+    body: bytes
+    media: str
+    encoding: str
+    received_at: int
+    sender: Sender
+
+    def plan(self, inflated_limit: int, value_limit: int) -> Plan:
+        return plan(
+            self.body,
+            self.media,
+            self.encoding,
+            self.received_at,
+            self.sender.retention_days,
+            inflated_limit,
+            value_limit,
+        )
+
+    def headers(self, media: str, encoding: str) -> Headers:
+        return self.sender.headers(media, encoding, self.received_at)
+
+
+def _plan_small(body: bytes, batch: Batch) -> Plan | None:
+    """The plan for a body that may share a record with others; None when it has to go alone: something in it is refused,
+    or depends on which spans are in the record."""
+    done = plan(body, PROTOBUF, "", batch.received_at, batch.sender.retention_days, SMALL_BYTES, SMALL_BYTES)
+    return done if not done.refusals and not done.timeless else None
 
 
 # -- what headers say, and what is answered; pure ------------------------------------------------------------------------
@@ -158,12 +201,6 @@ def _sdk(headers: Mapping[str, str], what: str) -> str:
     """Of the Langfuse SDKs; the older ones write underscores."""
     text = headers.get(f"x-langfuse-sdk-{what}") or headers.get(f"x_langfuse_sdk_{what}") or ""
     return text[:_SDK_CHARS]
-
-
-def _headers(sender: Sender, media: str, encoding: str, received_at: int) -> Headers:
-    return record_headers(
-        sender.key, media, encoding, received_at, sender.retention_days, sender.sdk_name, sender.sdk_version
-    )
 
 
 def _answer(done: Plan, sender: Sender, received_at: int, answer: str) -> web.Response:
