@@ -29,7 +29,7 @@ def arguments(parser: ArgumentParser) -> None:
     show.add_argument("id", metavar="ID")
     show.add_argument("--raw", action="store_true", default=False, help="write the payload's bytes to stdout instead")
     replay = commands.add_parser("replay", help="put letters back into the log", description="Put letters back.")
-    replay.add_argument("ids", nargs="*", metavar="ID", help="default: all that are open")
+    replay.add_argument("ids", nargs="*", default=[], metavar="ID", help="default: all that are open")
     discard = commands.add_parser("discard", help="drop letters", description="Drop letters for good.")
     discard.add_argument("ids", nargs="+", metavar="ID")
 

@@ -101,7 +101,7 @@ class TextLines(logging.Formatter):
 
 def _quoted(value: Any) -> str:
     if value is None or isinstance(value, bool):
-        return str(value).lower()
+        return {None: "null", True: "true", False: "false"}[value]
     text = escape(str(value))
     if _PLAIN.fullmatch(text):
         return text

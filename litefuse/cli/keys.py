@@ -1,0 +1,70 @@
+"""Create, list and revoke API keys.
+
+A key belongs to a project, and the project of a span is that of the key it was sent with. Of a secret only a salted hash
+is kept: `create` is the one moment at which it can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import ArgumentParser, Namespace
+
+from litefuse.settings import Settings
+from litefuse.telemetry.logs import escape
+
+
+def arguments(parser: ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = commands.add_parser(
+        "create",
+        help="make a key, and its project if there is none",
+        description="Make a key. The project is found by id or name, and made when there is none.",
+    )
+    create.add_argument("--project", required=True, metavar="NAME", help="id or name of the project")
+    create.add_argument("--note", default="", metavar="TEXT", help="what the key is for, shown by `keys list`")
+    commands.add_parser("list", help="all keys, revoked ones too", description="List all keys, oldest first.")
+    revoke = commands.add_parser(
+        "revoke", help="refuse a key from now on", description="Refuse a key; ingest notices within ten seconds."
+    )
+    revoke.add_argument("public_key", metavar="PK", help="pk-lf-…")
+
+
+def run(options: Namespace, settings: Settings) -> int:
+    return asyncio.run(_run(options, settings))
+
+
+async def _run(options: Namespace, settings: Settings) -> int:
+    from litefuse.cli.places import opened_store
+    from litefuse.keys import KeyStore
+    from schemas.runner import migrate
+
+    async with opened_store(settings) as opened:
+        if opened.own:
+            await migrate(opened.store)
+        keys = KeyStore(opened.store)
+        if options.action == "create":
+            made = await keys.create(options.project, note=options.note)
+            print(f"LITEFUSE_PUBLIC_KEY={made.pair.public_key}")
+            print(f"LITEFUSE_SECRET_KEY={made.pair.secret_key.reveal()}")
+            print(f"project {escape(made.project_name)} ({escape(made.project_id)})", file=sys.stderr)
+        elif options.action == "revoke":
+            await keys.revoke(options.public_key)
+            print(f"{escape(options.public_key)} is revoked", file=sys.stderr)
+        else:
+            await _list(keys)
+    return 0
+
+
+async def _list(keys: object) -> None:
+    from litefuse.keys import KeyStore
+
+    assert isinstance(keys, KeyStore)
+    rows = [("public key", "project", "project id", "made", "state", "note")]
+    for key in await keys.list():
+        made = key.created_at.strftime("%Y-%m-%d %H:%M") if hasattr(key.created_at, "strftime") else str(key.created_at)
+        state = "revoked" if key.revoked else "valid"
+        rows.append(tuple(map(escape, (key.public_key, key.project_name, key.project_id, made, state, key.note))))  # type: ignore[arg-type]
+    widths = [max(len(row[i]) for row in rows) for i in range(6)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,146 @@
+"""Run everything in one process: ingest, worker, web, log and ClickHouse, on this machine's disk.
+
+Prints where it listens and what to tell an OpenTelemetry exporter, then `ready http://host:port` when it is. The first
+start makes a project and writes its keys to <data-dir>/project.env. Ctrl-C or SIGTERM finishes what was begun and ends
+it; a second one does not wait. LITEFUSE_LOG_URL and LITEFUSE_CLICKHOUSE_URL put Kafka or a ClickHouse server in place
+of the embedded ones.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from litefuse import __version__
+from litefuse.cli import project_file
+from litefuse.errors import ConfigError
+from litefuse.settings import Secret, Settings
+
+if TYPE_CHECKING:
+    from litefuse.cli.process import Process
+    from litefuse.clickhouse.client import Store
+    from litefuse.keys import Pair
+
+ROLES = frozenset(("ingest", "worker", "web"))
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Settings only."""
+
+
+def run(options: Namespace, settings: Settings) -> int:
+    from litefuse.cli import process
+
+    first = First(settings)
+    make_data_dir(settings)
+    if settings.clickhouse_url:
+        return process.run(process.Process(settings, ROLES, first.prepare, announce=first.announce))
+    from litefuse.embedded import open_embedded
+
+    return process.run(process.Process(settings, ROLES, first.prepare, open_embedded, first.announce))
+
+
+def make_data_dir(settings: Settings) -> None:
+    """It holds keys and spans: for its owner alone when it is made here. Raises ConfigError."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--data-dir {settings.data_dir}: {error.strerror or error}") from error
+    if not os.access(settings.data_dir, os.W_OK | os.X_OK):
+        raise ConfigError(f"--data-dir {settings.data_dir}: cannot be written")
+
+
+@dataclass
+class First:
+    """Schema and first project, and what is said about them."""
+
+    settings: Settings
+    made: bool = False
+
+    async def prepare(self, store: Store) -> None:
+        from litefuse.keys import KeyStore
+        from schemas.runner import migrate
+
+        await migrate(store)
+        pair, written = self._pair()
+        new = await KeyStore(store).ensure_init_project(self.settings, pair)
+        self.made = new is not None
+        if written and new is None:
+            # There is a project already, of which this directory has no keys: those just written are of no use.
+            (self.settings.data_dir / project_file.NAME).unlink(missing_ok=True)
+
+    def _pair(self) -> tuple[Pair, bool]:
+        """The keys of the first project, in project.env before they are in ClickHouse: a crash in between must not leave
+        a key whose secret nobody has. The flag tells that the file was written now."""
+        from litefuse.keys import Pair, generate_pair
+
+        settings = self.settings
+        known = project_file.read(settings.data_dir)
+        public, secret = known.get("LITEFUSE_PUBLIC_KEY", ""), known.get("LITEFUSE_SECRET_KEY", "")
+        if settings.init_project_public_key:
+            pair = Pair(settings.init_project_public_key, settings.init_project_secret_key)
+            if (public, secret) != (pair.public_key, pair.secret_key.reveal()):
+                self._write(pair, "")
+            return pair, False
+        if public and secret:
+            return Pair(public, Secret(secret)), False
+        pair = generate_pair()
+        self._write(pair, "")
+        return pair, True
+
+    def _write(self, pair: Pair, endpoint: str) -> None:
+        try:
+            project_file.write(self.settings.data_dir, project_file.Project(endpoint, pair.public_key, pair.secret_key))
+        except OSError as error:
+            raise ConfigError(f"--data-dir {self.settings.data_dir}: cannot write project.env: {error}") from error
+
+    def announce(self, process: Process) -> None:
+        """Called when the ports are known: the file gets the endpoint, people get the text."""
+        from litefuse.keys import Pair
+
+        data_dir = self.settings.data_dir
+        known = project_file.read(data_dir)
+        project = None
+        if known.get("LITEFUSE_PUBLIC_KEY") and known.get("LITEFUSE_SECRET_KEY"):
+            pair = Pair(known["LITEFUSE_PUBLIC_KEY"], Secret(known["LITEFUSE_SECRET_KEY"]))
+            if known.get("LITEFUSE_ENDPOINT") != process.url:
+                self._write(pair, process.url)
+            project = project_file.Project(process.url, pair.public_key, pair.secret_key)
+        print(text(self.settings, process, project, self.made), flush=True)
+
+
+def text(settings: Settings, process: Process, project: project_file.Project | None, made: bool) -> str:
+    """What a start prints. The secret is in it only when its key was made by this start."""
+    from litefuse.cli.process import base_url
+
+    path = settings.data_dir / project_file.NAME
+    lines = [f"Litefuse {__version__}", "", f"  UI          {process.url}"]
+    lines.append(f"  OTLP        {process.url}/api/public/otel/v1/traces")
+    if process.otlp_port:
+        lines.append(f"              {base_url(settings.host, process.otlp_port)}/v1/traces")
+    where = "" if str(settings.data_dir) == ".litefuse" else f"--data-dir {settings.data_dir} "
+    lines.append(f'  SQL         litefuse sql {where}"SELECT count() FROM spans"')
+    lines.append(f"  data        {settings.data_dir}")
+    if project is None:
+        lines.append("  keys        `litefuse keys create --project NAME` makes a key")
+        return "\n".join([*lines, ""])
+    lines.append(f"  public key  {project.public_key}")
+    if made:
+        lines.append(f"  secret key  {project.secret_key.reveal()}")
+        lines.append(f"              shown this once; both are in {path}")
+    else:
+        lines.append(f"  secret key  in {path}")
+    lines += ["", "Tell any OpenTelemetry exporter:", ""]
+    if made:
+        variables = project_file.exporter_variables(project.endpoint, project.public_key, project.secret_key)
+        lines += [f'export {name}="{value}"' for name, value in variables.items()]
+    else:
+        lines.append(f"set -a; . {path}; set +a")
+    return "\n".join([*lines, ""])
+
+
+def embedded_settings(settings: Settings) -> Settings:
+    """For a command that opens the engine for the moment it needs: on a free port, since nobody has to know it."""
+    return replace(settings, clickhouse_port=0)
