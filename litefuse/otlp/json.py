@@ -10,7 +10,6 @@ memory of its text. So: one at a time, in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +39,7 @@ class Converted:
 
     body: bytes
     count: int
-    rejected: Sequence[Refusal]
+    rejected: list[Refusal]
     warning: str = ""
 
 
@@ -65,10 +64,8 @@ def _nothing(request: dict[str, Any]) -> Converted:
             raise NotOtlp(f"this is an export of {signal} ({name}); this route takes traces (resourceSpans)", signal)
     for name in _WARNED:
         if name in request:
-            return Converted(
-                b"", 0, (), f"{name} is not a field of a trace export and was ignored; it is resourceSpans"
-            )
-    return Converted(b"", 0, ())
+            return Converted(b"", 0, [], f"{name} is no field of a trace export and was ignored: resourceSpans is")
+    return Converted(b"", 0, [])
 
 
 class _Writer:

@@ -166,7 +166,8 @@ def integer(value: Any, low: int, high: int, what: str) -> int:
     elif type(value) is int:
         number = value
     elif type(value) is float:
-        number = _whole(value, what)
+        # orjson gives a float for an integer of more than 64 bits; rounded, it may look as if it were in range.
+        number = _whole(value if abs(value) < 1 << 63 else None, what)
     elif type(value) is dict and type(value.get("low")) is int and type(value.get("high")) is int:
         number = (value["high"] & 0xFFFFFFFF) << 32 | value["low"] & 0xFFFFFFFF
         if low < 0 and number >> 63:

@@ -104,27 +104,23 @@ def examine(body: bytes, received_at_ns: int, retention_days: int) -> Examined:
         retention_days,
         malformed=found.malformed,
     )
-    refusals = []
-    named: dict[Reason, int] = {}
+    refusals = _Refusals()
     for place, reason in verdicts.refused.items():
-        named[reason] = named.get(reason, 0) + 1
-        detail = ""
-        if named[reason] <= EXAMPLES:
-            detail = _detail(
-                reason,
-                found.trace_ids[place].tobytes(),
-                found.span_ids[place].tobytes(),
-                int(verdicts.starts[place]),
-                int(verdicts.ends[place]),
-            )
-        refusals.append(Refusal(place, reason, detail))
+        refusals.add(
+            place,
+            reason,
+            found.trace_ids[place].tobytes(),
+            found.span_ids[place].tobytes(),
+            int(verdicts.starts[place]),
+            int(verdicts.ends[place]),
+        )
     timeless = bool(((found.starts == 0) & (found.ends == 0) & (verdicts.codes == KEPT)).any())
-    return Examined(len(found), refusals, timeless)
+    return Examined(len(found), refusals.found, timeless)
 
 
 def _judge(rows: list[_Row], window: Window) -> Examined:
     """`check` in plain Python; the tests hold both against each other."""
-    refusals = []
+    refusals = _Refusals()
     timeless = False
     for place, (trace_id, span_id, start, end) in enumerate(rows):
         start = start or end
@@ -142,20 +138,30 @@ def _judge(rows: list[_Row], window: Window) -> Examined:
             reason = Reason.TOO_OLD
         else:
             continue
-        refusals.append(Refusal(place, reason, _detail(reason, trace_id, span_id, start, end)))
-    return Examined(len(rows), refusals, timeless)
+        refusals.add(place, reason, trace_id, span_id, start, end)
+    return Examined(len(rows), refusals.found, timeless)
 
 
-def _detail(reason: Reason, trace_id: bytes, span_id: bytes, start: int, end: int) -> str:
-    if reason is Reason.TOO_OLD:
-        return f"starts {time_text(start)}"
-    if reason is Reason.TOO_NEW:
-        return f"ends {time_text(end)}"
-    if reason is Reason.BAD_TRACE_ID and len(span_id) == 8 and any(span_id):
-        return f"span id {span_id.hex()}"
-    if reason is Reason.BAD_SPAN_ID:
-        return f"trace id {trace_id.hex()}"
-    return ""
+class _Refusals:
+    """Gathers refusals; the first few of each reason with a detail, since no more are shown."""
+
+    def __init__(self) -> None:
+        self.found: list[Refusal] = []
+        self._counts: dict[Reason, int] = {}
+
+    def add(self, place: int, reason: Reason, trace_id: bytes, span_id: bytes, start: int, end: int) -> None:
+        count = self._counts[reason] = self._counts.get(reason, 0) + 1
+        detail = ""
+        if count <= EXAMPLES:
+            if reason is Reason.TOO_OLD:
+                detail = f"starts {time_text(start)}"
+            elif reason is Reason.TOO_NEW:
+                detail = f"ends {time_text(end)}"
+            elif reason is Reason.BAD_TRACE_ID and len(span_id) == 8 and any(span_id):
+                detail = f"span id {span_id.hex()}"
+            elif reason is Reason.BAD_SPAN_ID:
+                detail = f"trace id {trace_id.hex()}"
+        self.found.append(Refusal(place, reason, detail))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from litefuse.otlp.schema import FULL_REQUEST
 
 #: Fields of the outer three levels, spans included, in one body. A span that can be kept has at least 30 bytes.
 MAX_FIELDS = 1_000_000
-#: `split` repeats resource and scope in each piece: the pieces together may be that many times the body.
+#: `split` repeats resource and scope in each piece: the pieces together may be that many times the body, and one piece.
 MAX_GROWTH = 4
 #: upb's limit of messages and groups within each other.
 _MAX_NESTING = 100
@@ -119,7 +119,7 @@ def split(body: bytes, limit: int) -> Split:
     """The request in pieces of at most `limit` bytes, cut at span borders, each with its resources and scopes; fields
     unknown at the top are left out. A span that does not fit with its resource and scope is `too_large`; so are those
     left over when repeated resources have made MAX_GROWTH times the body. Raises Malformed, TooManyParts."""
-    allowance = MAX_GROWTH * len(body) + limit
+    allowance = MAX_GROWTH * len(body)
     pieces: list[bytes] = []
     too_large: list[tuple[int, int]] = []
     # The open piece: finished ResourceSpans, then those of the current one, then the current ScopeSpans' spans.

@@ -1,0 +1,1 @@
+"""What Litefuse costs, and how to measure it again."""
