@@ -62,7 +62,10 @@ def plan(
         payload, refusals, note = converted.body, list(converted.rejected), converted.warning
     else:
         payload = raw
-    examined = examine(payload, received_at, retention_days)
+    try:
+        examined = examine(payload, received_at, retention_days)
+    except wire.Malformed as error:
+        raise wire.Malformed(f"body is not an OTLP trace export in protobuf: {error}{_looks_like(raw)}") from error
     count = examined.count + len(refusals)
     if examined.refusals:
         payload = wire.keep(payload, examined.kept)
@@ -99,6 +102,15 @@ def one_trace(payload: bytes, count: int) -> bytes | None:
         return None
     tagged = payload[at : at + 18]
     return tagged[2:] if count == 1 or payload.count(tagged) >= count else None
+
+
+def _looks_like(raw: bytes) -> str:
+    """The likely mistake, where one shows."""
+    if raw[:1] in (b"{", b"["):
+        return f"; it looks like JSON, which is Content-Type {JSON}"
+    if raw[:2] == b"\x1f\x8b":
+        return "; it looks like gzip, which is Content-Encoding gzip"
+    return ""
 
 
 def _other_signal(raw: bytes) -> str:

@@ -40,11 +40,23 @@ _BUSY = (
 )
 
 
-class BodyTooSlow(RequestError, TimeoutError):
-    """The body did not arrive in time. A TimeoutError too, since that is what aiohttp expects of a late body."""
+class BodyFailed(RequestError, TimeoutError):
+    """The rest of a body will not come. A TimeoutError too: what aiohttp expects where it reads the rest of a body that its
+    handler left."""
+
+
+class BodyTooSlow(BodyFailed):
+    """408: it did not arrive in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(408, f"the body did not arrive within {seconds:g} seconds", close=True)
+
+
+class BodyBroken(BodyFailed):
+    """400: its framing is broken. aiohttp tells only whoever reads the next request, which there is none of."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "malformed HTTP body", close=True)
 
 
 class Connection(web.RequestHandler):
@@ -88,6 +100,9 @@ class Connection(web.RequestHandler):
         super().data_received(data)
         if self._request_count != parsed:
             self._headers_since = None
+            if self._body is not None and not self._body.is_eof():
+                self._body.set_exception(BodyBroken())  # a next request before its end: that is how errors come
+            self._body = None
             # Only the last of several requests in one read can lack a part of its body.
             body = self._messages[-1][1]
             if not body.is_eof():
