@@ -25,8 +25,9 @@ logger = logging.getLogger("litefuse.ingest")
 #: Where OTLP lies on the main port, and on the port that is for OTLP alone.
 PUBLIC_PREFIX = "/api/public/otel"
 OTLP_PREFIX = ""
-#: Seconds between two looks whether the log can be written.
+#: Seconds between two looks whether the log can be written: when it could, and when it could not.
 _PING_EVERY_S = 2.0
+_PING_AGAIN_S = 0.25
 _PING_S = 5.0
 
 
@@ -86,7 +87,7 @@ class Ingest:
                 level, text = (logging.INFO, "log back") if down is None else (logging.WARNING, "log down")
                 event(logger, level, text, error=down)
             self._log_down = down
-            await asyncio.sleep(_PING_EVERY_S)
+            await asyncio.sleep(_PING_EVERY_S if down is None else _PING_AGAIN_S)
 
 
 async def start_ingest(settings: Settings, log: Log, store: Store) -> Ingest:

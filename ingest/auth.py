@@ -104,7 +104,8 @@ class Keys:
 
     async def _keep_fresh(self) -> None:
         while True:
-            await asyncio.sleep(self._refresh_s)
+            # Soon again while there is no copy at all: nobody is let in meanwhile.
+            await asyncio.sleep(self._refresh_s if self._read_at is not None else min(self._refresh_s, self._gap_s))
             await self._read()
 
     async def _read(self, shared: bool = False) -> bool:
