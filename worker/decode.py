@@ -197,6 +197,8 @@ def _sort_out(body: bytes, indices: list[int]) -> tuple[list[int], list[tuple[in
 
 
 def _flat(bodies: list[bytes]) -> Spans:
+    # ptars panics, which no `except Exception` sees, on lengths near 2⁶⁴: where there may be one, protobuf reads first.
+    bodies = [FULL_REQUEST.FromString(b).SerializeToString() if wire.has_long_length(b) else b for b in bodies]
     try:
         return flatten(FULL.list_to_record_batch(bodies))
     except OneofTwice:

@@ -21,7 +21,7 @@ from litefuse.otlp import BodyError
 from litefuse.otlp.schema import FULL_REQUEST
 
 #: Fields of the outer three levels, spans included, in one body. A span that can be kept has at least 30 bytes.
-MAX_FIELDS = 1_000_000
+MAX_FIELDS = 500_000
 #: `split` repeats resource and scope in each piece: the pieces together may be that many times the body, and one piece.
 MAX_GROWTH = 4
 #: upb's limit of messages and groups within each other.
@@ -173,6 +173,12 @@ def well_formed(span: bytes) -> bool:
     except DecodeError:
         return False
     return True
+
+
+def unreadable(body: bytes) -> list[int]:
+    """Places of the spans that are not `well_formed`; one walk, and one parse of each span, about 3 µs for a small one.
+    Raises Malformed, TooManyParts."""
+    return [span.place for span in spans(body) if not well_formed(body[span.start : span.end])]
 
 
 def has_long_length(body: bytes) -> bool:

@@ -78,6 +78,7 @@ def test_a_garbage_span_is_found_at_its_borders(name: str) -> None:
     assert [body[s.start : s.end] for s in places] == [good, bad, good, bad, good]
     assert [s.place for s in places] == [0, 1, 2, 3, 4]
     assert [wire.well_formed(body[s.start : s.end]) for s in places] == [True, False, True, False, True]
+    assert wire.unreadable(body) == [1, 3]
     assert parsed(wire.keep(body, {0, 2, 4})) == [(gen.TRACE_ID, gen.SPAN_ID, gen.START, gen.END)] * 3
 
 

@@ -8,7 +8,7 @@ import random
 import zlib
 
 import pytest
-import zstandard
+from backports import zstd
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -91,7 +91,7 @@ def test_each_encoding_gives_the_same() -> None:
         "": body,
         "gzip": gzip.compress(body),
         "deflate": zlib.compress(body),
-        "zstd": zstandard.ZstdCompressor().compress(body),
+        "zstd": zstd.compress(body),
     }
     for encoding, value in encoded.items():
         assert found(decode([of(value, content_encoding=encoding)], Defaults(), 0.0)) == reference.rows(body), encoding
@@ -155,6 +155,16 @@ def test_a_garbled_span_costs_its_neighbours_nothing() -> None:
     assert (letter.record.offset, letter.row, letter.reason.value) == (5, 2, "malformed_span")
     assert letter.value is not None
     assert spans[2] in letter.value
+
+
+def test_a_length_that_makes_ptars_panic_costs_that_span() -> None:
+    request = ExportTraceServiceRequest.FromString(good(3))
+    spans = [s.SerializeToString() for s in request.resource_spans[0].scope_spans[0].spans]
+    spans[1] += b"\x4a\x0b\x0a" + b"\xff" * 9 + b"\x01"  # an attribute whose key claims 2⁶⁴ - 1 bytes
+    body = _delimited(1, _delimited(2, b"".join(_delimited(2, s) for s in spans)))
+    piece = decode([of(good(1, 9), 4), of(body, 5)], Defaults(), 0.0)
+    assert [row["name"] for row in found(piece)] == ["span 0", "span 0", "span 2"]
+    assert [(letter.row, letter.reason.value) for letter in piece.letters] == [(1, "malformed_span")]
 
 
 def test_refused_spans_are_cut_out_with_resource_and_scope() -> None:
