@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import gzip
 import random
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
 
 import pytest
-from backports import zstd
 
 from litefuse.otlp import BodyError
 from litefuse.otlp.inflate import MAX_MEMBERS, BodyTooLarge, CorruptBody, UnsupportedEncoding, inflate
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 LIMIT = 1 << 26
 BODY = random.Random(0).randbytes(50_000) + b"the same again. " * 200_000

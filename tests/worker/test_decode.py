@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import sys
 import zlib
 
 import pytest
-from backports import zstd
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -19,6 +19,11 @@ from tests.worker.test_flatten import _delimited, _plain, assert_same, generated
 from worker.block import Slice
 from worker.decode import Defaults, cut_down, decode
 from worker.write import ipc
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 NOW = 1_800_000_000 * 10**9
 
