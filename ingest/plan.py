@@ -1,23 +1,29 @@
 """Which spans of a request are kept, and the values of the records they go into (architecture sections 4 and 5).
 
-Pure and CPU-heavy: `plan` is called in the event loop for small bodies, in a thread for others.
+Pure and CPU-heavy: `plan` belongs in a thread; `plan_quickly` does in the event loop what does not hold it up.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from litefuse.http.status import JSON, PROTOBUF
 from litefuse.otlp import wire
 from litefuse.otlp.check import Window
-from litefuse.otlp.inflate import inflate
+from litefuse.otlp.inflate import BodyTooLarge, inflate
 from litefuse.otlp.json import to_protobuf
 from litefuse.otlp.partial import Refusal, combine, message
-from litefuse.otlp.scan import examine
+from litefuse.otlp.scan import Examined, examine
 from litefuse.reasons import Reason
 
+#: Inflated bodies up to this size are planned in some milliseconds, mostly in one.
+_QUICK = {PROTOBUF: 128 << 10, JSON: 16 << 10}
 #: Bodies up to this size are searched for their trace id: a fraction of a millisecond.
 _SEARCHED_BYTES = 1 << 20
+_NONE: Mapping[Reason, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +31,8 @@ class Plan:
     """`values` go into the log, one record each, all of media type `media` and Content-Encoding `encoding` (empty for
     identity). There are none when nothing is kept, or nothing was sent.
 
-    `count` spans were sent, in `inflated` bytes; `refusals` of them are not kept. `timeless`: see scan.Examined. `note` is
-    for the sender, about the request as a whole.
+    `count` spans were sent, in `inflated` bytes; `rejected` are those not kept, by reason. `timeless`: see scan.Examined.
+    `text` is for the sender; empty when all is well.
     """
 
     values: tuple[bytes, ...]
@@ -34,16 +40,9 @@ class Plan:
     encoding: str
     count: int
     inflated: int
-    refusals: list[Refusal]
+    rejected: Mapping[Reason, int]
     timeless: bool
-    note: str = ""
-
-    def explain(self, received_at: int, retention_days: int) -> str:
-        """What the sender is told, empty when all is well."""
-        if not self.refusals:
-            return self.note
-        text = message(self.refusals, self.count, Window.of(received_at, retention_days))
-        return f"{text}; {self.note}" if self.note else text
+    text: str
 
 
 def plan(
@@ -55,6 +54,31 @@ def plan(
     Raises litefuse.otlp.BodyError for a body that cannot be used at all.
     """
     raw = inflate(body, encoding, inflated_limit)
+    return _plan(body, raw, media, encoding, received_at, retention_days, value_limit)
+
+
+def plan_quickly(
+    body: bytes, media: str, encoding: str, received_at: int, retention_days: int, value_limit: int
+) -> Plan | None:
+    """The same, in some milliseconds at most; None when it would take longer."""
+    most = _QUICK[media]
+    # Mostly a compressed body of that size inflates to less than `most`; if not, that much was inflated in vain.
+    if len(body) > (most // 8 if encoding else most):
+        return None
+    try:
+        raw = inflate(body, encoding, most)
+    except BodyTooLarge:
+        return None
+    # In real spans every twentieth byte or so begins a span or a value. Where it is more than every eighth there are
+    # thousands of spans of next to nothing, each of which takes its microseconds to be refused.
+    if media == PROTOBUF and raw.count(b"\x12") * 8 > len(raw) + 200:
+        return None
+    return _plan(body, raw, media, encoding, received_at, retention_days, value_limit)
+
+
+def _plan(
+    body: bytes, raw: bytes, media: str, encoding: str, received_at: int, retention_days: int, value_limit: int
+) -> Plan:
     refusals: list[Refusal] = []
     note = ""
     if media == JSON:
@@ -67,24 +91,48 @@ def plan(
     except wire.Malformed as error:
         raise wire.Malformed(f"body is not an OTLP trace export in protobuf: {error}{_looks_like(raw)}") from error
     count = examined.count + len(refusals)
+    values: tuple[bytes, ...] = (body,)
+    as_received = not refusals and not examined.refusals and len(body) <= value_limit
+    if not count:
+        values = ()
+    elif not as_received:
+        values, refusals = _rewrite(payload, refusals, examined, value_limit)
+        if not values and media == PROTOBUF:
+            note = _other_signal(raw)
+    text = note
+    if refusals:
+        text = message(refusals, count, Window.of(received_at, retention_days)) + (f"; {note}" if note else "")
+    return Plan(
+        values=values,
+        media=media if as_received else PROTOBUF,
+        encoding=encoding if as_received else "",
+        count=count,
+        inflated=len(raw),
+        rejected=Counter(refusal.reason for refusal in refusals) if refusals else _NONE,
+        timeless=examined.timeless,
+        text=text,
+    )
+
+
+def _rewrite(
+    payload: bytes, refusals: list[Refusal], examined: Examined, value_limit: int
+) -> tuple[tuple[bytes, ...], list[Refusal]]:
+    """Values without the refused spans, none when no span is left, and all refusals. `refusals` are of spans that are not
+    in `payload` any more."""
     if examined.refusals:
+        if len(examined.refusals) == examined.count:
+            return (), combine(refusals, examined.refusals)
         payload = wire.keep(payload, examined.kept)
         refusals = combine(refusals, examined.refusals)
-    if len(refusals) == count:
-        if media == PROTOBUF and count:
-            note = _other_signal(raw)
-        return Plan((), media, encoding, count, len(raw), refusals, False, note)
-    if not refusals and len(body) <= value_limit:
-        return Plan((body,), media, encoding, count, len(raw), refusals, examined.timeless, note)
-    values: tuple[bytes, ...] = (payload,)
-    if len(payload) > value_limit:
-        pieces, too_large = wire.split(payload, value_limit)
-        values = tuple(pieces)
-        refusals = combine(
-            refusals,
-            [Refusal(p, Reason.TOO_LARGE, f"{size} bytes, the log takes {value_limit}") for p, size in too_large],
-        )
-    return Plan(values, PROTOBUF, "", count, len(raw), refusals, examined.timeless, note)
+    elif not examined.count:
+        return (), refusals
+    if len(payload) <= value_limit:
+        return (payload,), refusals
+    pieces, too_large = wire.split(payload, value_limit)
+    large = [
+        Refusal(place, Reason.TOO_LARGE, f"{size} bytes, the log takes {value_limit}") for place, size in too_large
+    ]
+    return tuple(pieces), combine(refusals, large)
 
 
 def one_trace(payload: bytes, count: int) -> bytes | None:

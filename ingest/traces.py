@@ -10,7 +10,6 @@ event loop stays free for the rest.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,18 +21,15 @@ from ingest.auth import Keys
 from ingest.batch import SMALL_BYTES, Batch, Batcher, Sender
 from ingest.body import read_body
 from ingest.inflight import Budget, Lease
-from ingest.plan import Plan, one_trace, plan
+from ingest.plan import Plan, one_trace, plan, plan_quickly
 from ingest.publish import Clock, Publisher, refused_by_log
 from litefuse.errors import LogError, LogUnavailable, RecordTooLarge, RequestError
 from litefuse.http.status import JSON, PROTOBUF, encoding_of, media_type, refusal
 from litefuse.log.base import Headers, Log
 from litefuse.otlp import BodyError
-from litefuse.otlp.inflate import BodyTooLarge
 from litefuse.settings import Settings
 from litefuse.telemetry import metrics as m
 
-#: Bodies that inflate to no more than this are planned in the event loop: about a millisecond.
-_INLINE = {PROTOBUF: 128 << 10, JSON: 16 << 10}
 #: Kept free in a record for its key.
 _KEY_BYTES = 32
 _SDK_CHARS = 200
@@ -81,10 +77,10 @@ class Traces:
                 batch = self._batcher.batch(sender)
                 done = _plan_small(body, batch)
                 if done is not None and await self._publish_small(batch, body, done):
-                    return _answer(done, sender, batch.received_at, answer)
+                    return _answer(done, answer)
             received_at = self._clock.now()
             done = await self._keep(_Request(body, media, encoding, received_at, sender), lease)
-            return _answer(done, sender, received_at, answer)
+            return _answer(done, answer)
 
     async def _keep(self, request: _Request, lease: Lease) -> Plan:
         """Plan and publish. Anew, when the log turns out to take less in one record than it was known to."""
@@ -109,15 +105,13 @@ class Traces:
         return self.publisher.max_value_bytes(request.headers(PROTOBUF, request.encoding)) - _KEY_BYTES
 
     async def _plan(self, request: _Request, limit: int) -> Plan:
-        inline = _INLINE[request.media]
-        if len(request.body) <= inline:
-            try:
-                return request.plan(inline, limit)
-            except BodyTooLarge:
-                pass  # it inflates to more; `inline` bytes of that were done here
-        loop = asyncio.get_running_loop()
+        arguments = (request.body, request.media, request.encoding, request.received_at, request.sender.retention_days)
+        done = plan_quickly(*arguments, limit)
+        if done is not None:
+            return done
         most = self._settings.max_body_bytes
-        return await loop.run_in_executor(self._threads[request.media], request.plan, most, limit)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads[request.media], plan, *arguments, most, limit)
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
@@ -158,17 +152,6 @@ class _Request:
     received_at: int
     sender: Sender
 
-    def plan(self, inflated_limit: int, value_limit: int) -> Plan:
-        return plan(
-            self.body,
-            self.media,
-            self.encoding,
-            self.received_at,
-            self.sender.retention_days,
-            inflated_limit,
-            value_limit,
-        )
-
     def headers(self, media: str, encoding: str) -> Headers:
         return self.sender.headers(media, encoding, self.received_at)
 
@@ -176,8 +159,8 @@ class _Request:
 def _plan_small(body: bytes, batch: Batch) -> Plan | None:
     """The plan for a body that may share a record with others; None when it has to go alone: something in it is refused,
     or depends on which spans are in the record."""
-    done = plan(body, PROTOBUF, "", batch.received_at, batch.sender.retention_days, SMALL_BYTES, SMALL_BYTES)
-    return done if not done.refusals and not done.timeless else None
+    done = plan_quickly(body, PROTOBUF, "", batch.received_at, batch.sender.retention_days, SMALL_BYTES)
+    return None if done is None or done.rejected or done.timeless else done
 
 
 # -- what headers say, and what is answered; pure ------------------------------------------------------------------------
@@ -185,7 +168,7 @@ def _plan_small(body: bytes, batch: Batch) -> Plan | None:
 
 def _media(content_type: str | None) -> str:
     media = media_type(content_type)
-    if media not in _INLINE:
+    if media not in (PROTOBUF, JSON):
         raise RequestError(415, f"Content-Type is neither {PROTOBUF} nor {JSON}")
     return media
 
@@ -203,16 +186,12 @@ def _sdk(headers: Mapping[str, str], what: str) -> str:
     return text[:_SDK_CHARS]
 
 
-def _answer(done: Plan, sender: Sender, received_at: int, answer: str) -> web.Response:
+def _answer(done: Plan, answer: str) -> web.Response:
     """Counts what was accepted, and says what was not."""
     m.REQUEST_INFLATED_BYTES.inc(done.inflated)
-    if not done.refusals and not done.note:
-        m.REQUEST_SPANS.inc(done.count)
-        return success(answer)
-    for reason, number in Counter(refused.reason for refused in done.refusals).items():
+    for reason, number in done.rejected.items():
         m.SPANS_REJECTED.labels(reason=reason.value).inc(number)
-    text = done.explain(received_at, sender.retention_days)
     if done.count and not done.values:
-        raise RequestError(400, text)
+        raise RequestError(400, done.text)
     m.REQUEST_SPANS.inc(done.count)
-    return success(answer, len(done.refusals), text)
+    return success(answer, sum(done.rejected.values()), done.text)
