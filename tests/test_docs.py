@@ -1,0 +1,116 @@
+"""The documentation says what the code does: generated pages are fresh, nothing is missing, links and queries work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from litefuse.cli.commands import TABLE as COMMANDS
+from litefuse.cli.docs import PAGES
+from litefuse.reasons import Reason
+from litefuse.settings_load import ROWS
+from litefuse.telemetry.metrics import TABLE as METRICS
+from schemas.docs import tables
+
+REPO = Path(__file__).resolve().parents[1]
+DOCS = REPO / "docs"
+ALL = [REPO / "README.md", *sorted(DOCS.glob("*.md")), *sorted((REPO / "CHANGES").glob("*.md"))]
+
+
+def text_of(*names: str) -> str:
+    return "\n".join((DOCS / name).read_text() for name in names)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_pages_are_fresh(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), f"docs/{name} is stale: make docs"
+
+
+def test_every_setting_is_documented() -> None:
+    page = text_of("settings.md")
+    for row in ROWS:
+        assert f"`{row.env}`" in page
+        assert f"`{row.flag}`" in page
+
+
+def test_every_metric_and_label_value_is_documented() -> None:
+    page = text_of("metrics.md")
+    for metric in METRICS:
+        assert f"`{metric.name}`" in page
+        for label in metric.labels.values():
+            assert all(value in page for value in label.values)
+
+
+def test_every_column_is_documented_with_a_comment() -> None:
+    page = text_of("sql.md")
+    assert {table.name for table in tables()} >= {"spans", "projects", "api_keys"}
+    for table in tables():
+        assert f"## {table.name}" in page
+        assert table.comment
+        for column in table.columns:
+            assert f"| `{column.name}` | `{column.type}` |" in page
+            assert column.comment, f"{table.name}.{column.name} has no comment"
+
+
+def test_every_route_is_documented() -> None:
+    from ingest.app import OTLP_PREFIX, PUBLIC_PREFIX, Ingest
+    from litefuse.http.routes import common
+    from litefuse.settings import Settings
+    from web.app import Web
+
+    ingest = Ingest(Settings(), None, None)  # type: ignore[arg-type]
+    web = Web(Settings(), None, None)  # type: ignore[arg-type]
+    routes = [*common([]), *ingest.routes(PUBLIC_PREFIX), *ingest.routes(OTLP_PREFIX), *web.routes()]
+    page = text_of("send-data.md", "operate.md")
+    for route in routes:
+        path = re.sub(r"^/static/.*", "/static/…", route.path)
+        assert f"{path}`" in page, route.path
+    ingest._traces.close()
+
+
+def test_every_reason_is_documented() -> None:
+    page = text_of("send-data.md")
+    for reason in Reason:
+        assert f"`{reason.value}`" in page
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (REPO / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"`litefuse {command.name}" in readme or f"`{command.name}`" in readme
+
+
+def test_only_settings_that_exist_are_mentioned() -> None:
+    known = {row.env for row in ROWS} | {"LITEFUSE_CONFIG"}
+    for path in ALL:
+        for name in re.findall(r"\bLITEFUSE_[A-Z_]+[A-Z]\b", path.read_text()):
+            assert name in known, f"{path.name}: {name}"
+
+
+def test_only_metrics_that_exist_are_mentioned() -> None:
+    known = {metric.name for metric in METRICS}
+    for path in ALL:
+        for name in re.findall(r"`(litefuse_[a-z_]+)[`{]", path.read_text()):
+            assert name in known, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+        if target.startswith("http"):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), f"{path.name}: {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", there.read_text(), re.M)
+            assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_make_targets_in_the_docs_exist() -> None:
+    makefile = (REPO / "Makefile").read_text()
+    targets = set(re.findall(r"^(\w+):", makefile, re.M))
+    for path in ALL:
+        assert set(re.findall(r"\bmake (up|test|faults|bench|lint|docs|clean)\b", path.read_text())) <= targets
