@@ -70,8 +70,8 @@ def cluster(settings: Settings) -> Cluster:
         raise ConfigError("log_url: not a kafka:// or kafka+ssl:// address")
     rest = url.removeprefix(scheme).removesuffix("/")
     credentials, at, hosts = rest.rpartition("@")
-    user, colon, password = credentials.partition(":")
-    if at and not (user and colon):
+    user, _, password = credentials.partition(":")
+    if at and not (user and password):
         raise ConfigError("log_url: needs both a user and a password before the @")
     if any(c in hosts for c in "/?#"):
         raise ConfigError("log_url: kafka:// takes hosts and ports, no path and no query; see the kafka_… settings")

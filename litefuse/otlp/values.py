@@ -22,8 +22,8 @@ from google.protobuf.message import DecodeError
 
 from litefuse.otlp.schema import ARRAY_VALUE, KVLIST_VALUE
 
-#: An AnyValue may hold that many levels of lists. Standard protobuf parsers stop at 100 nested messages, two for each list
-#: and three for each map, so what is deeper could be given back to nobody as OTLP.
+#: An AnyValue may hold that many levels of lists and maps, in protobuf and in JSON. Standard protobuf parsers stop at 100
+#: nested messages, which is not much less; what is deeper could be given back to nobody as OTLP.
 MAX_DEPTH = 50
 
 _MARKS = frozenset(("bytesValue", "doubleValue", "kvlistValue"))
@@ -49,12 +49,12 @@ def bytes_json(raw: bytes) -> str:
 
 def array_json(raw: bytes) -> str:
     """JSON text of the wire bytes of an ArrayValue. Raises TooDeep, Malformed."""
-    return _dump(_list(_parse(ARRAY_VALUE, raw), 1))
+    return _dump(_list(raw, 1))
 
 
 def kvlist_json(raw: bytes) -> str:
     """JSON text of the wire bytes of a KeyValueList. Raises TooDeep, Malformed."""
-    return _dump(_map(_parse(KVLIST_VALUE, raw), 1))
+    return _dump(_map(raw, 1))
 
 
 def float_text(value: float) -> str:
@@ -64,21 +64,22 @@ def float_text(value: float) -> str:
     return "NaN" if value != value else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _parse(kind: Any, raw: bytes) -> Any:
+def _parse(kind: Any, raw: bytes, depth: int) -> Any:
+    """One level: lists and maps within are bytes still."""
+    if depth > MAX_DEPTH:
+        raise TooDeep(f"nested deeper than {MAX_DEPTH}")
     try:
-        return kind.FromString(raw)
+        return kind.FromString(raw).values
     except DecodeError as error:
-        if "MaxDepth" in str(error):  # upb says so; should it say otherwise one day, the reason is only less precise
-            raise TooDeep(f"nested deeper than {MAX_DEPTH}") from error
         raise Malformed("an attribute value cannot be decoded") from error
 
 
-def _list(message: Any, depth: int) -> list[Any]:
-    return [_value(value, depth) for value in message.values]
+def _list(raw: bytes, depth: int) -> list[Any]:
+    return [_value(value, depth) for value in _parse(ARRAY_VALUE, raw, depth)]
 
 
-def _map(message: Any, depth: int) -> dict[str, Any]:
-    pairs = {mend_text(pair.key): _value(pair.value, depth) for pair in message.values}
+def _map(raw: bytes, depth: int) -> dict[str, Any]:
+    pairs = {mend_text(pair.key): _value(pair.value, depth) for pair in _parse(KVLIST_VALUE, raw, depth)}
     return {"kvlistValue": pairs} if len(pairs) == 1 and not _MARKS.isdisjoint(pairs) else pairs
 
 
@@ -89,10 +90,10 @@ def _value(value: Any, depth: int) -> Any:
     inner = getattr(value, which)
     if which == "string_value":
         return mend_text(inner)
-    if which == "array_value" or which == "kvlist_value":
-        if depth >= MAX_DEPTH:
-            raise TooDeep(f"nested deeper than {MAX_DEPTH}")
-        return _list(inner, depth + 1) if which == "array_value" else _map(inner, depth + 1)
+    if which == "array_value":
+        return _list(inner, depth + 1)
+    if which == "kvlist_value":
+        return _map(inner, depth + 1)
     if which == "bytes_value":
         return {"bytesValue": base64.b64encode(inner).decode("ascii")}
     if which == "double_value" and not math.isfinite(inner):

@@ -209,11 +209,11 @@ def test_a_value_of_two_types_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("kind", "levels", "kept"),
     [
-        ("list", 49, True),
+        ("list", 50, True),
         ("list", 51, False),
         ("list", 60, False),
         ("list", 10_000, False),
-        ("map", 33, True),
+        ("map", 50, True),
         ("map", 51, False),
         ("map", 10_000, False),
     ],
