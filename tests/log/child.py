@@ -39,7 +39,7 @@ async def publish(log: Log, topic: str) -> None:
 
 
 async def consume(log: Log, topic: str) -> None:
-    consumer = log.consumer(topic, "children")
+    consumer = log.consumer(topic, f"{topic}.children")
     await consumer.start()
     while not consumer.assignment():
         await consumer.poll(timeout=0.2, max_bytes=1 << 20)

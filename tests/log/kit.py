@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +28,8 @@ class Kit(Protocol):
     topic: str
     url: str
 
+    def group(self, name: str = "g") -> str: ...
+
     def make(self, *, buffer_bytes: int = ..., timeout: float = ...) -> Log: ...
 
     async def open(self, **more: Any) -> Log: ...
@@ -38,6 +44,9 @@ class SqliteKit:
     @property
     def url(self) -> str:
         return f"sqlite:///{self.path}"
+
+    def group(self, name: str = "g") -> str:
+        return name
 
     def make(self, *, buffer_bytes: int = 128 << 20, timeout: float = 10.0, guest: bool = False) -> SqliteLog:
         topics = frozenset({self.topic})
@@ -59,6 +68,10 @@ class KafkaKit:
     @property
     def url(self) -> str:
         return f"kafka://{self.bootstrap}"
+
+    def group(self, name: str = "g") -> str:
+        """No other test's: they share a broker."""
+        return f"{self.topic}.{name}"
 
     def settings(self, **more: Any) -> Settings:
         values: dict[str, Any] = {"kafka_partitions": 1, "kafka_session_timeout_s": 6.0, "publish_timeout_s": 10.0}
@@ -142,3 +155,38 @@ class Member:
     def partition(self) -> Partition:
         (partition,) = self.consumer.assignment()
         return partition
+
+
+class Child:
+    """`tests.log.child` in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def line(self) -> str:
+        assert self.process.stdout is not None
+        return (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode().strip()
+
+    async def ask(self, text: str) -> str:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode() + b"\n")
+        await self.process.stdin.drain()
+        return await self.line()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def spawn(*arguments: str) -> AsyncIterator[Child]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.log.child", *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        yield Child(process)
+    finally:
+        process.kill()
+        await process.wait()

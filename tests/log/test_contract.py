@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -15,7 +12,7 @@ import pytest
 from litefuse.errors import Fenced, LogFull, LogUnavailable, RecordTooLarge
 from litefuse.log.base import Hooks, Partition, Placed
 from litefuse.telemetry import metrics as m
-from tests.log.kit import PATIENCE, Kit, Member, until
+from tests.log.kit import PATIENCE, Kit, Member, spawn, until
 
 HEADERS = [("project_id", b"p1"), ("content_type", b"application/x-protobuf")]
 
@@ -42,7 +39,7 @@ async def test_comes_back_as_it_was(
     log = await kit.open()
     before = time.time_ns()
     placed = await log.publish(kit.topic, value, headers, key)
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     (record,) = await member.read(1)
     assert record.value == value
     assert record.headers == tuple(headers)
@@ -55,7 +52,7 @@ async def test_offsets_grow_and_order_is_kept(kit: Kit) -> None:
     log = await kit.open()
     placed = [await log.publish(kit.topic, b"%d" % i, HEADERS) for i in range(50)]
     assert placed == [Placed(0, i) for i in range(50)]
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     records = await member.read(50)
     assert [(r.offset, r.value) for r in records] == [(i, b"%d" % i) for i in range(50)]
     assert member.consumer.position(member.partition) == 50
@@ -65,14 +62,14 @@ async def test_records_at_once_get_an_offset_each(kit: Kit) -> None:
     log = await kit.open()
     placed = await asyncio.gather(*[log.publish(kit.topic, b"%d" % i, []) for i in range(300)])
     assert sorted(p.offset for p in placed) == list(range(300))
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     records = await member.read(300)
     assert {r.offset: int(r.value) for r in records} == {p.offset: i for i, p in enumerate(placed)}
 
 
 async def test_a_waiting_poll_gets_what_comes(kit: Kit) -> None:
     log = await kit.open()
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     waiting = asyncio.create_task(member.poll(timeout=PATIENCE))
     await asyncio.sleep(0)
     await log.publish(kit.topic, b"late", [])
@@ -81,14 +78,14 @@ async def test_a_waiting_poll_gets_what_comes(kit: Kit) -> None:
 
 async def test_a_poll_without_records_ends(kit: Kit) -> None:
     log = await kit.open()
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     assert await member.poll(timeout=0.05) == []
     assert await member.poll(timeout=0) == []
 
 
 async def test_a_cancelled_poll_loses_nothing(kit: Kit) -> None:
     log = await kit.open()
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     for i in range(20):
         task = asyncio.create_task(member.poll(timeout=1))
         await asyncio.sleep(0.005 * (i % 3))
@@ -104,7 +101,7 @@ async def test_commit_and_metadata_survive(kit: Kit) -> None:
     log = await kit.open()
     for i in range(5):
         await log.publish(kit.topic, b"%d" % i, [])
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     await member.read(5)
     assert await member.consumer.committed(member.partition) == (-1, "")
     await member.consumer.commit(member.partition, 2, "v1 end=5 rows=0-7 ✓")
@@ -115,16 +112,16 @@ async def test_commit_and_metadata_survive(kit: Kit) -> None:
     await log.close()
 
     again = await kit.open()
-    member = await Member(again, kit.topic, "g").join()
+    member = await Member(again, kit.topic, kit.group()).join()
     assert await member.consumer.committed(member.partition) == (3, "x" * 4096)
     assert [r.offset for r in await member.read(2)] == [3, 4]
-    other = await Member(again, kit.topic, "another").join()
+    other = await Member(again, kit.topic, kit.group("another")).join()
     assert await other.consumer.committed(other.partition) == (-1, "")
 
 
 async def test_commit_bounds(kit: Kit) -> None:
     log = await kit.open()
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     for offset, metadata in ((0, "x" * 4097), (0, "é" * 2049), (-1, "")):
         with pytest.raises(ValueError, match="cannot commit"):
             await member.consumer.commit(member.partition, offset, metadata)
@@ -132,7 +129,7 @@ async def test_commit_bounds(kit: Kit) -> None:
 
 async def test_what_is_not_owned_cannot_be_touched(kit: Kit) -> None:
     log = await kit.open()
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     partition = member.partition
     for foreign in (Partition(kit.topic, 77), Partition("other", 0)):
         with pytest.raises(Fenced):
@@ -159,7 +156,7 @@ async def test_the_hook_comes_before_the_first_record(kit: Kit) -> None:
         if seen.count("hook") < 3:
             raise LogUnavailable("the hook could not read its commit")
 
-    consumer = log.consumer(kit.topic, "g", Hooks(on_assigned=assigned))
+    consumer = log.consumer(kit.topic, kit.group(), Hooks(on_assigned=assigned))
     await consumer.start()
 
     async def first() -> bool:
@@ -174,7 +171,7 @@ async def test_the_hook_comes_before_the_first_record(kit: Kit) -> None:
 
 async def test_pause_keeps_polling(kit: Kit) -> None:
     log = await kit.open()
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     await log.publish(kit.topic, b"1", [])
     await member.read(1)
     both = frozenset({member.partition})
@@ -193,7 +190,7 @@ async def test_seek_goes_back_and_forth(kit: Kit) -> None:
     log = await kit.open()
     for i in range(10):
         await log.publish(kit.topic, b"%d" % i, [])
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     await member.read(10)
     member.consumer.seek(member.partition, 3)
     assert member.consumer.position(member.partition) == 3
@@ -208,7 +205,7 @@ async def test_poll_keeps_to_its_bytes(kit: Kit) -> None:
     log = await kit.open()
     for _ in range(40):
         await log.publish(kit.topic, os.urandom(50_000), [])
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     member.consumer.seek(member.partition, 0)
     member.records.clear()
     largest = 0
@@ -228,22 +225,22 @@ async def test_positions_tell_the_lag(kit: Kit) -> None:
     log = await kit.open()
     partition = Partition(kit.topic, 0)
     before = time.time_ns()
-    assert (await log.positions(kit.topic, "g"))[partition] == (-1, 0, None)
+    assert (await log.positions(kit.topic, kit.group()))[partition] == (-1, 0, None)
     for i in range(4):
         await log.publish(kit.topic, b"%d" % i, [])
     after = time.time_ns()
-    committed, end, oldest = (await log.positions(kit.topic, "g"))[partition]
+    committed, end, oldest = (await log.positions(kit.topic, kit.group()))[partition]
     assert (committed, end) == (-1, 4)
     assert oldest is not None
     assert before - 10**9 <= oldest <= after + 10**9
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     await member.consumer.commit(partition, 3)
-    assert (await log.positions(kit.topic, "g"))[partition][:2] == (3, 4)
+    assert (await log.positions(kit.topic, kit.group()))[partition][:2] == (3, 4)
     record = await log.fetch(kit.topic, 0, 3)
     assert record is not None
-    assert (await log.positions(kit.topic, "g"))[partition].oldest_ns == record.timestamp_ns
+    assert (await log.positions(kit.topic, kit.group()))[partition].oldest_ns == record.timestamp_ns
     await member.consumer.commit(partition, 4)
-    assert (await log.positions(kit.topic, "g"))[partition] == (4, 4, None)
+    assert (await log.positions(kit.topic, kit.group()))[partition] == (4, 4, None)
 
 
 async def test_read_and_fetch_need_no_group(kit: Kit) -> None:
@@ -313,12 +310,12 @@ async def test_out_of_range_is_an_alarm_and_the_earliest(kit: Kit, caplog: pytes
     log = await kit.open()
     for i in range(3):
         await log.publish(kit.topic, b"%d" % i, [])
-    member = await Member(log, kit.topic, "g").join()
+    member = await Member(log, kit.topic, kit.group()).join()
     await member.consumer.commit(member.partition, 1000)
     await member.consumer.stop()
     before = resets()
     with caplog.at_level(logging.ERROR, "litefuse.log"):
-        member = await Member(log, kit.topic, "g").join()
+        member = await Member(log, kit.topic, kit.group()).join()
         assert [r.offset for r in await member.read(3)] == [0, 1, 2]
     assert resets() == before + 1
     assert [r.message for r in caplog.records if r.name.startswith("litefuse.log")] == [
@@ -330,7 +327,7 @@ async def test_a_group_without_a_commit_begins_at_the_beginning_without_alarm(ki
     log = await kit.open()
     await log.publish(kit.topic, b"0", [])
     before = resets()
-    member = await Member(log, kit.topic, "new").join()
+    member = await Member(log, kit.topic, kit.group("new")).join()
     assert [r.offset for r in await member.read(1)] == [0]
     assert resets() == before
 
@@ -361,21 +358,15 @@ async def test_acknowledged_survives_kill(kit: Kit) -> None:
         await log.start()  # makes the topic
     acknowledged: dict[int, int] = {}
     for round_ in range(3):
-        child = subprocess.Popen(  # noqa: ASYNC220  # nothing else runs in this test
-            [sys.executable, "-m", "tests.log.child", "publish", kit.url, kit.topic], stdout=subprocess.PIPE
-        )
-        assert child.stdout is not None
-        read = 0
-        while read < 200 + 50 * round_:
-            number, offset = map(int, child.stdout.readline().split())
-            acknowledged[offset] = number
-            read += 1
-        child.send_signal(signal.SIGKILL)
-        for line in child.stdout.read().splitlines():
-            if len(parts := line.split()) == 2:  # the last line may be cut
-                acknowledged[int(parts[1])] = int(parts[0])
-        child.wait()
-        child.stdout.close()
+        async with spawn("publish", kit.url, kit.topic) as child:
+            for _ in range(200 + 50 * round_):
+                number, offset = map(int, (await child.line()).split())
+                acknowledged[offset] = number
+            child.process.kill()
+            assert child.process.stdout is not None
+            for line in (await child.process.stdout.read()).splitlines()[:-1]:  # the last may be cut
+                number, offset = map(int, line.split())
+                acknowledged[offset] = number
     if not kit.url.startswith("kafka"):
         await log.start()
     found = {r.offset: int(r.value) async for r in log.read(kit.topic)}

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -72,9 +73,12 @@ def answers(port: int) -> bool:
     return len(reply) > 10 and reply[8:10] == b"\0\0"
 
 
+#: Starts all brokers: "dies with its parent" means the *thread* that started it, and this one lives as long as we do.
+_SPAWNER = ThreadPoolExecutor(1, "spawn-kafka")
+
+
 def _die_with_parent() -> None:
-    """Runs in the child before exec: a pytest that is killed must not leave a JVM behind. The signal follows the
-    *thread* that started the child, so brokers are started from the main thread."""
+    """Runs in the child before exec: a pytest that is killed must not leave a JVM behind."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -185,6 +189,7 @@ class KafkaServer:
             "node.id": "1",
             "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items()),
             "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,{self.listener}:{self.listener}",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller}",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(self.directory / "data"),
@@ -206,7 +211,8 @@ class KafkaServer:
     def _java(self, libs: Path, heap: str, *arguments: str) -> None:
         flags = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*"]
         with open(self.directory / "output", "ab") as output:
-            self._process = subprocess.Popen(
+            self._process = _SPAWNER.submit(
+                subprocess.Popen,
                 ["java", *flags, *arguments],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -214,7 +220,7 @@ class KafkaServer:
                 stderr=output,
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+            ).result()
 
     def _wait(self, process: subprocess.Popen[bytes] | None) -> None:
         if process is not None and process.wait(READY_TIMEOUT_S) != 0:
