@@ -22,7 +22,7 @@ from litefuse.log.base import Headers
 #: Bodies up to this size are collected; larger ones gain nothing.
 SMALL_BYTES = 16 << 10
 _BATCH_BYTES = 128 << 10
-AGE_S = 0.01
+AGE_S = 0.003
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,11 +149,11 @@ def basic(public: str = PUBLIC, secret: str = SECRET) -> str:
 
 @asynccontextmanager
 async def running(
-    where: Path | FaultyLog, *, limits: Limits | None = None, store: Store | None = None, **settings: Any
+    where: Path | FaultyLog | Log, *, limits: Limits | None = None, store: Store | None = None, **settings: Any
 ) -> AsyncIterator[Running]:
     """`where`: a directory for a SQLite log, or a log."""
     made = Settings(**settings)
-    log = cast(Log, where) if isinstance(where, FaultyLog) else cast(Log, SqliteLog(where / "log.db"))
+    log = cast(Log, SqliteLog(where / "log.db") if isinstance(where, Path) else where)
     if isinstance(where, Path):
         await log.start()
     store = store or Store()
