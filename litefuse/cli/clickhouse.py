@@ -22,8 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
-    from litefuse.cli.up import make_data_dir
-    from litefuse.embedded import open_embedded
+    from litefuse.cli.up import engine, make_data_dir
 
     if settings.clickhouse_url:
         raise ConfigError("LITEFUSE_CLICKHOUSE_URL: names another ClickHouse; leave it out to run the embedded one")
@@ -34,4 +33,4 @@ def run(options: Namespace, settings: Settings) -> int:
 
         await migrate(store)
 
-    return process.run(process.Process(settings, frozenset(), prepare, open_embedded))
+    return process.run(process.Process(settings, frozenset(), prepare, engine()))

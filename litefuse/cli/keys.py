@@ -39,7 +39,7 @@ async def _run(options: Namespace, settings: Settings) -> int:
     from litefuse.keys import KeyStore
     from schemas.runner import migrate
 
-    async with opened_store(settings) as opened:
+    async with opened_store(settings, make=options.action == "create") as opened:
         if opened.own:
             await migrate(opened.store)
         keys = KeyStore(opened.store)

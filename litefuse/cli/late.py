@@ -12,9 +12,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from litefuse.cli.places import read_address
 from litefuse.clickhouse.client import Store
 from litefuse.errors import ConfigError, LitefuseError, LogError, StoreError, StoreMisconfigured, StoreUnavailable
 from litefuse.log.base import Log
@@ -29,32 +29,12 @@ _LONGEST = 5.0
 #: Seconds between looks at whether the address in the data directory has changed.
 _LOOK_EVERY = 2.0
 
-URL_FILE = "clickhouse.url"
-
 
 def address(settings: Settings) -> Callable[[], Secret]:
     """Where ClickHouse is: the setting, else what the data directory's file says at the time of the call."""
     if settings.clickhouse_url:
         return lambda: settings.clickhouse_url
-    return lambda: read_address(settings.data_dir)
-
-
-def read_address(data_dir: Path) -> Secret:
-    """The address of the embedded engine that runs, or ran, on this data directory. Raises StoreUnavailable when there
-    is none."""
-    path = data_dir / URL_FILE
-    try:
-        text = path.read_text("utf-8").strip()
-    except FileNotFoundError:
-        raise StoreUnavailable(
-            f"no ClickHouse: LITEFUSE_CLICKHOUSE_URL is not set, and {path} is not there "
-            "(`litefuse up` and `litefuse clickhouse` write it while they run)"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnavailable(f"{path}: {error}") from error
-    if not text:
-        raise StoreUnavailable(f"{path} is empty")
-    return Secret(text)
+    return lambda: read_address(settings)
 
 
 class LateStore:

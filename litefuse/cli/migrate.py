@@ -24,7 +24,7 @@ async def _run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli.places import opened_store
     from schemas.runner import migrate
 
-    async with opened_store(settings) as opened:
+    async with opened_store(settings, make=True) as opened:
         for done in await migrate(opened.store, dry_run=options.dry_run):
             print(done)
     return 0

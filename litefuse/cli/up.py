@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litefuse import __version__
@@ -21,6 +22,7 @@ from litefuse.settings import Secret, Settings
 if TYPE_CHECKING:
     from litefuse.cli.process import Process
     from litefuse.clickhouse.client import Store
+    from litefuse.embedded import Embedded
     from litefuse.keys import Pair
 
 ROLES = frozenset(("ingest", "worker", "web"))
@@ -37,9 +39,20 @@ def run(options: Namespace, settings: Settings) -> int:
     make_data_dir(settings)
     if settings.clickhouse_url:
         return process.run(process.Process(settings, ROLES, first.prepare, announce=first.announce))
+    return process.run(process.Process(settings, ROLES, first.prepare, engine(), first.announce))
+
+
+def engine() -> Callable[[Settings], Awaitable[Embedded]]:
+    """What opens the embedded engine. Raises ConfigError when it is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("chdb") is None:
+        raise ConfigError(
+            "the embedded ClickHouse is not installed: pip install 'litefuse[embedded]', or set LITEFUSE_CLICKHOUSE_URL"
+        )
     from litefuse.embedded import open_embedded
 
-    return process.run(process.Process(settings, ROLES, first.prepare, open_embedded, first.announce))
+    return open_embedded
 
 
 def make_data_dir(settings: Settings) -> None:
@@ -139,8 +152,3 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
     else:
         lines.append(f"set -a; . {path}; set +a")
     return "\n".join([*lines, ""])
-
-
-def embedded_settings(settings: Settings) -> Settings:
-    """For a command that opens the engine for the moment it needs: on a free port, since nobody has to know it."""
-    return replace(settings, clickhouse_port=0)

@@ -1,0 +1,107 @@
+"""One query over ClickHouse's HTTP interface, its answer streamed to a file: bounded memory for any result."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import http.client
+import re
+from typing import BinaryIO
+from urllib.parse import unquote, urlencode, urlsplit
+
+from litefuse.errors import LitefuseError, StoreUnavailable
+from litefuse.settings import Secret
+
+_CHUNK = 64 << 10
+_CONNECT_S = 10.0
+#: Longer than any limit of the server's own: it is the server that ends a query.
+_READ_S = 3600.0
+#: An error after the first bytes of a result cannot change the status any more; ClickHouse writes it behind them.
+_LATE = re.compile(rb"(?:__exception__\r?\n.*?|\n)(Code: \d+\. DB::Exception: .*)", re.S)
+_TAIL = 16 << 10
+#: What a terminal would act on; a span's name must not.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: "Cannot modify … in readonly mode": the login is a reader's already.
+_READONLY = "164"
+
+
+class QueryFailed(LitefuseError):
+    """ClickHouse refuses the query or has failed in it; the text is its own."""
+
+
+class Reader:
+    """`url` has user and password. `settings` go with each query if the login may set them."""
+
+    def __init__(self, url: Secret, settings: dict[str, str] | None = None) -> None:
+        parts = urlsplit(url.reveal())
+        self._https = parts.scheme == "https"
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or (8443 if self._https else 8123)
+        self._database = unquote(parts.path.strip("/")) or "default"
+        user, password = unquote(parts.username or "default"), unquote(parts.password or "")
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {token}", "Content-Type": "text/plain; charset=utf-8"}
+        self._settings = settings or {}
+
+    def run(self, query: str, format: str, out: BinaryIO, *, safe: bool = False) -> None:
+        """Write the result to `out`; with `safe`, without anything that a terminal acts on. Raises QueryFailed,
+        StoreUnavailable, BrokenPipeError when nobody reads `out` any more."""
+        connection, response = self._ask(query, format)
+        try:
+            if response.status != 200 and self._settings and response.headers.get(_CODE) == _READONLY:
+                connection.close()
+                self._settings = {}
+                connection, response = self._ask(query, format)
+            if response.status != 200:
+                raise QueryFailed(_message(response.read(1 << 20)))
+            self._copy(response, out, safe)
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise StoreUnavailable(f"the connection broke while the result was read: {error}") from error
+        finally:
+            connection.close()
+
+    def _ask(self, query: str, format: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=_CONNECT_S)
+        parameters = {"database": self._database, "default_format": format, **self._settings}
+        try:
+            connection.connect()
+            if connection.sock is not None:
+                connection.sock.settimeout(_READ_S)
+            connection.request("POST", f"/?{urlencode(parameters)}", query.encode("utf-8", "replace"), self._headers)
+            return connection, connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            where = f"{self._host}:{self._port}"
+            raise StoreUnavailable(f"ClickHouse does not answer at {where}: {error}") from error
+
+    @staticmethod
+    def _copy(response: http.client.HTTPResponse, out: BinaryIO, safe: bool) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        tail = b""
+        while chunk := response.read1(_CHUNK):
+            tail = (tail + chunk)[-_TAIL:]
+            if safe:
+                chunk = _UNSAFE.sub(_escaped, decoder.decode(chunk)).encode("utf-8")
+            out.write(chunk)
+        out.flush()
+        late = _LATE.search(tail)
+        if late and (response.headers.get(_CODE) or b"__exception__" in tail):
+            raise QueryFailed(_message(late[1]))
+
+
+_CODE = "X-ClickHouse-Exception-Code"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def _message(body: bytes) -> str:
+    """ClickHouse's text without its version and stack."""
+    text = body.decode("utf-8", "replace").strip()
+    text = re.sub(r"\s*\(version [^)]*(\([^)]*\))?\)\s*$", "", text.partition("\nStack trace")[0])
+    return text.removesuffix("__exception__").strip() or "ClickHouse refused the query and said nothing"

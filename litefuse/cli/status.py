@@ -1,0 +1,129 @@
+"""Lag, rates, oldest unprocessed record, parts and dead letters on one screen.
+
+Asks log and ClickHouse themselves, so it works beside any role, and says what cannot be reached. Exit code 1 then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from litefuse.errors import LitefuseError
+from litefuse.settings import Settings
+from litefuse.telemetry.logs import escape
+
+if TYPE_CHECKING:
+    from litefuse.clickhouse.client import Store
+    from litefuse.log.base import Log
+
+_PARTS = (
+    "SELECT count(), sum(rows), sum(bytes_on_disk), uniqExact(partition_id) FROM system.parts "
+    "WHERE database = currentDatabase() AND table = 'spans' AND active"
+)
+_RATES = (
+    "SELECT countIf(received_at >= now() - INTERVAL 1 MINUTE), countIf(received_at >= now() - INTERVAL 1 HOUR), "
+    "max(received_at) FROM spans WHERE start_time >= now() - INTERVAL 2 HOUR"
+)
+_PROJECTS = (
+    "SELECT (SELECT count() FROM projects FINAL WHERE NOT deleted), "
+    "(SELECT count() FROM api_keys FINAL WHERE NOT revoked)"
+)
+_TIMEOUT = 20.0
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Settings only."""
+
+
+def run(options: Namespace, settings: Settings) -> int:
+    return asyncio.run(_run(settings))
+
+
+@dataclass
+class Screen:
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: str) -> None:
+        self.rows.append((name, value))
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<22}{escape(value)}" for name, value in self.rows)
+
+
+async def _run(settings: Settings) -> int:
+    from litefuse.cli.places import opened_log, opened_store
+
+    screen = Screen()
+    for what, part in (("log", _log), ("ClickHouse", _store)):
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                if part is _log:
+                    await _log(screen, await stack.enter_async_context(opened_log(settings)), settings.kafka_group)
+                else:
+                    opened = await stack.enter_async_context(opened_store(settings))
+                    await _store(screen, opened.store)
+        except (LitefuseError, OSError, TimeoutError) as error:
+            screen.add(what, f"not reached: {str(error) or type(error).__name__}")
+            screen.problems.append(what)
+    print(screen)
+    return 1 if screen.problems else 0
+
+
+async def _log(screen: Screen, log: Log, group: str) -> None:
+    from litefuse.dead import read_open
+    from litefuse.log.base import TRACES
+
+    positions = await log.positions(TRACES, group)
+    lag = {partition.number: max(0, at.end - max(0, at.committed)) for partition, at in positions.items()}
+    behind = ", ".join(f"{number}: {count:,}" for number, count in sorted(lag.items()) if count)
+    screen.add("log", f"{len(lag)} partition{'' if len(lag) == 1 else 's'} of {TRACES}")
+    screen.add(
+        "waiting records", f"{sum(lag.values()):,}{f' (by partition {behind})' if behind and len(lag) > 1 else ''}"
+    )
+    oldest = min(
+        (at.oldest_ns for partition, at in positions.items() if lag[partition.number] and at.oldest_ns is not None),
+        default=None,
+    )
+    screen.add("oldest waits", "-" if oldest is None else age(time.time() - oldest / 1e9))
+    letters = await read_open(log)
+    reasons = ", ".join(f"{name} {count}" for name, count in Counter(x.reason or "-" for x in letters).most_common())
+    screen.add("dead letters", f"{len(letters):,}{f' ({reasons})' if reasons else ''}")
+
+
+async def _store(screen: Screen, store: Store) -> None:
+    async def one(sql: str) -> tuple[Any, ...]:
+        return (await store.rows(sql, timeout=_TIMEOUT))[0]
+
+    parts, rows, size, partitions = await one(_PARTS)
+    screen.add("spans stored", f"{rows:,} rows, {bytes_text(size)}")
+    screen.add("parts", f"{parts:,} in {partitions:,} partition{'' if partitions == 1 else 's'}")
+    minute, hour, newest = await one(_RATES)
+    screen.add("spans, last minute", f"{minute:,} ({minute / 60:,.1f}/s)")
+    screen.add("spans, last hour", f"{hour:,} ({hour / 3600:,.1f}/s)")
+    screen.add(
+        "newest span came in", "not in the last two hours" if newest.year < 1980 else f"{newest:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    projects, keys = await one(_PROJECTS)
+    screen.add("projects, valid keys", f"{projects:,}, {keys:,}")
+
+
+def age(seconds: float) -> str:
+    seconds = max(0.0, seconds)
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.1f} {unit}" if size == 1 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} days"
+
+
+def bytes_text(size: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

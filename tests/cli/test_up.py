@@ -1,0 +1,254 @@
+"""`litefuse up` as a person meets it: start, keys, commands beside it, a second one, stop, start again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.corpus_files import CORPUS
+from tests.processes import Litefuse, litefuse, project_env, run
+from tests.waiting import eventually
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Litefuse]:
+    with litefuse("up", data_dir=tmp_path_factory.mktemp("up") / "data") as process:
+        yield process
+
+
+def memory(process: Litefuse) -> int:
+    """Resident bytes."""
+    assert process.process is not None
+    status = Path(f"/proc/{process.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+
+
+def test_prints_where_it_is_what_to_tell_an_exporter_and_then_ready(up: Litefuse) -> None:
+    text = "\n".join(up.lines)
+    env = project_env(up.data_dir)
+    assert up.lines[-1] == f"ready {up.url}"
+    assert text.count("ready ") == 1
+    assert f"UI          {up.url}" in text
+    assert env["LITEFUSE_PUBLIC_KEY"] in text
+    assert env["LITEFUSE_SECRET_KEY"] in text
+    assert f'export OTEL_EXPORTER_OTLP_ENDPOINT="{up.url}/api/public/otel"' in text
+    assert f'export OTEL_EXPORTER_OTLP_HEADERS="{env["OTEL_EXPORTER_OTLP_HEADERS"]}"' in text
+
+
+def test_secrets_are_for_the_owner_alone(up: Litefuse) -> None:
+    for name in ("project.env", "clickhouse.url", "clickhouse.password", "clickhouse.reader.password"):
+        assert (up.data_dir / name).stat().st_mode & 0o777 == 0o600, name
+    secret = project_env(up.data_dir)["LITEFUSE_SECRET_KEY"]
+    assert secret not in up.errors.read_text()
+    for route in ("/", "/metrics", "/api/public/ready"):
+        with urllib.request.urlopen(up.url + route, timeout=10) as answer:
+            assert secret not in answer.read().decode()
+
+
+def test_a_shell_can_read_the_file_of_keys(up: Litefuse) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"set -a; . '{up.data_dir}/project.env'; set +a; env"], capture_output=True, text=True, check=True
+    )
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    assert found["OTEL_EXPORTER_OTLP_HEADERS"].startswith("Authorization=Basic ")
+    assert found["LITEFUSE_ENDPOINT"] == up.url
+
+
+def test_send_sql_status_and_page(up: Litefuse) -> None:
+    sent = run("send", str(CORPUS / "plain_otel"), str(CORPUS / "langfuse_v3"), data_dir=up.data_dir)
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert re.match(
+        r"12 requests sent \(\d+ KiB\), 0 spans rejected, 0 requests refused, \d+ other calls skipped", sent.stdout
+    )
+
+    def stored() -> int:
+        return int(run("sql", "--format", "TSV", "SELECT count() FROM spans", data_dir=up.data_dir).stdout)
+
+    eventually(lambda: stored() == 2033, 60, every=0.5)
+    status = run("status", data_dir=up.data_dir)
+    assert status.returncode == 0, status.stdout + status.stderr
+    assert re.search(r"^spans stored +2,0\d\d rows", status.stdout, re.M)
+    assert re.search(r"^dead letters +0$", status.stdout, re.M)
+    assert re.search(r"^projects, valid keys +\d+, \d+$", status.stdout, re.M)
+    eventually(lambda: re.search(r"^waiting records +0$", run("status", data_dir=up.data_dir).stdout, re.M), 30)
+
+    def shown() -> str:
+        with urllib.request.urlopen(f"{up.url}/", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    eventually(lambda: "<dd>2,0" in shown(), 30)
+
+
+def test_sql_forms(up: Litefuse) -> None:
+    table = run("sql", "SELECT 1 AS one, 'x' AS text", data_dir=up.data_dir)
+    assert "┌─one─┬─text─┐" in table.stdout
+    piped = run("sql", "--format", "JSONEachRow", data_dir=up.data_dir, stdin="SELECT 1 AS one")
+    assert json.loads(piped.stdout) == {"one": 1}
+    own = run("sql", "SELECT 1 AS one FORMAT CSVWithNames", data_dir=up.data_dir)
+    assert own.stdout == '"one"\n1\n'
+
+
+def test_sql_says_what_is_wrong(up: Litefuse) -> None:
+    for query, said in (
+        ("SELECT nope FROM spans", "nope"),
+        ("SELEC 1", "Syntax error"),
+        ("DROP TABLE spans", ""),
+        ("SELECT 1; SELECT 2", ""),
+    ):
+        done = run("sql", query, data_dir=up.data_dir)
+        assert done.returncode == 1, query
+        assert done.stdout == ""
+        assert said in done.stderr
+        assert "Stack trace" not in done.stderr
+    empty = run("sql", data_dir=up.data_dir, stdin=" \n")
+    assert (empty.returncode, empty.stderr) == (1, "litefuse: no query: give one as an argument or through a pipe\n")
+
+
+def test_sql_into_a_pipe_that_closes(up: Litefuse) -> None:
+    line = f"{sys.executable} -m litefuse sql --data-dir '{up.data_dir}' 'SELECT number FROM numbers(3000000)' --format TSV"
+    done = subprocess.run(["sh", "-c", f"{line} | head -1"], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_keys_made_while_it_runs_work_and_revoked_ones_do_not(up: Litefuse) -> None:
+    made = run("keys", "create", "--project", "second", "--note", "for a test", data_dir=up.data_dir)
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(r"LITEFUSE_PUBLIC_KEY=pk-lf-\S+\nLITEFUSE_SECRET_KEY=sk-lf-\S+\n", made.stdout)
+    public, secret = (line.partition("=")[2] for line in made.stdout.splitlines())
+    listed = run("keys", "list", data_dir=up.data_dir).stdout
+    assert re.search(rf"^{public} +second .* valid +for a test$", listed, re.M)
+    assert secret not in listed
+    arguments = ("send", str(CORPUS / "dspy_oi"), "--public-key", public, "--secret-key", secret)
+    assert run(*arguments, data_dir=up.data_dir).returncode == 0
+    assert run("keys", "revoke", public, data_dir=up.data_dir).returncode == 0
+    eventually(lambda: run(*arguments, data_dir=up.data_dir).returncode == 1, 15, every=0.5)
+    assert re.search(rf"^{public} .* revoked ", run("keys", "list", data_dir=up.data_dir).stdout, re.M)
+    gone = run("keys", "revoke", public, data_dir=up.data_dir)
+    assert gone.returncode == 1
+    assert public in gone.stderr
+
+
+def test_migrate_beside_it_has_nothing_to_do(up: Litefuse) -> None:
+    assert run("migrate", data_dir=up.data_dir).returncode == 0
+    assert run("migrate", "--dry-run", data_dir=up.data_dir).returncode == 0
+
+
+def test_a_dead_letter_is_listed_shown_and_replayed(up: Litefuse) -> None:
+    import asyncio
+
+    from litefuse.log import open_log
+    from litefuse.log.base import TRACES
+    from litefuse.settings import Settings
+
+    async def garbage() -> None:
+        log = open_log(Settings(data_dir=up.data_dir), guest=True)
+        await log.start()
+        await log.publish(TRACES, b"\xff\xff\xff", [("project_id", b"p"), ("content_type", b"application/x-protobuf")])
+        await log.close()
+
+    asyncio.run(garbage())
+
+    def lines() -> list[str]:
+        return run("dead", "list", data_dir=up.data_dir).stdout.splitlines()
+
+    eventually(lambda: len(lines()) == 1, 30, every=0.5)
+    (line,) = lines()
+    id, _, project, reason, place = line.split()
+    assert (project, reason) == ("p", "undecodable")
+    assert place.startswith("litefuse.traces/0@")
+    assert "ff ff ff" in run("dead", "show", id, data_dir=up.data_dir).stdout
+    assert run("dead", "replay", id, data_dir=up.data_dir).stdout == f"{id}\n"
+    eventually(
+        lambda: [x.split()[0] for x in lines()] not in ([], [id]), 30, every=0.5
+    )  # refused again, as a new letter
+    (again,) = lines()
+    assert run("dead", "discard", again.split()[0], data_dir=up.data_dir).returncode == 0
+    assert lines() == []
+
+
+@pytest.mark.parametrize("command", ["up", "clickhouse"])
+def test_a_second_one_on_the_same_directory_is_refused(command: str, up: Litefuse) -> None:
+    done = run(command, "--port", "0", "--clickhouse-port", "0", data_dir=up.data_dir)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("litefuse: ")
+    assert str(up.data_dir) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(up: Litefuse, tmp_path: Path) -> None:
+    done = run("up", "--port", str(up.port), "--otlp-port", "0", "--clickhouse-port", "0", data_dir=tmp_path / "x")
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{up.port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pandas_is_not_loaded_and_idle_memory_is_bounded(up: Litefuse) -> None:
+    assert up.process is not None
+    assert "pandas" not in Path(f"/proc/{up.process.pid}/maps").read_text()
+    assert memory(up) < 600 * MIB
+
+
+def test_stop_and_start_again_keeps_everything_and_prints_no_secret(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    process = Litefuse(("up",), data_dir, {"LITEFUSE_OTLP_PORT": "0"})
+    try:
+        process.start()
+        env = project_env(data_dir)
+        assert run("send", str(CORPUS / "dspy_oi"), data_dir=data_dir).returncode == 0
+        assert process.stop() == 0
+        # With nothing running, a command opens the engine itself; what was acknowledged may still be in the log.
+        assert run("sql", "--format", "TSV", "SELECT count() <= 9 FROM spans", data_dir=data_dir).stdout == "1\n"
+        assert "default" in run("keys", "list", data_dir=data_dir).stdout
+        assert run("dead", "list", data_dir=data_dir).returncode == 0
+        process.start()
+        text = "\n".join(process.lines)
+        assert project_env(data_dir) == env
+        assert env["LITEFUSE_SECRET_KEY"] not in text
+        assert "Basic" not in text
+        assert f"set -a; . {data_dir}/project.env; set +a" in text
+        count = ("sql", "--format", "TSV", "SELECT count() FROM spans")
+        eventually(lambda: run(*count, data_dir=data_dir).stdout == "9\n", 60, every=0.5)
+        assert process.process is not None
+        process.process.send_signal(signal.SIGINT)
+        assert process.process.wait(40) == 0
+    finally:
+        process.kill()
+
+
+def test_the_first_project_as_the_settings_say(tmp_path: Path) -> None:
+    keys = {
+        "LITEFUSE_INIT_PROJECT_ID": "shop",
+        "LITEFUSE_INIT_PROJECT_NAME": "The shop",
+        "LITEFUSE_INIT_PROJECT_PUBLIC_KEY": "pk-lf-shop",
+        "LITEFUSE_INIT_PROJECT_SECRET_KEY": "sk-lf-shop",
+    }
+    data_dir = tmp_path / "data"
+    with litefuse("up", data_dir=data_dir, **keys):
+        assert project_env(data_dir)["LITEFUSE_SECRET_KEY"] == "sk-lf-shop"
+        assert run("send", str(CORPUS / "dspy_oi"), data_dir=data_dir).returncode == 0
+        listed = run("keys", "list", data_dir=data_dir).stdout
+        assert re.search(r"^pk-lf-shop +The shop +shop ", listed, re.M)
+
+
+def test_a_signal_while_it_starts_ends_it_well(tmp_path: Path) -> None:
+    process = Litefuse(("up",), tmp_path / "data")
+    try:
+        process.spawn()
+        eventually(
+            lambda: (tmp_path / "data" / "clickhouse").exists() or process.exit_code() is not None, 30, every=0.01
+        )
+        assert process.stop() == 0
+        assert process.start().stop() == 0
+    finally:
+        process.kill()
