@@ -163,12 +163,14 @@ class KeyStore:
         if not name:
             raise ConfigError("project: empty name")
         found = await self.find_project(project_id or name)
-        if found is None:
-            found = (project_id or str(uuid.uuid4()), name)
-            await self._add_project(*found)
+        made = found or (project_id or str(uuid.uuid4()), name)
         pair = pair or generate_pair()
-        await self._add_key(found[0], pair, note)
-        return NewKey(found[0], found[1], pair)
+        # The key first: a crash in between leaves a key that is not valid yet, and no project, so that the next first
+        # start begins anew. The other way round the keys that it wrote down would never be valid.
+        await self._add_key(made[0], pair, note)
+        if found is None:
+            await self._add_project(*made)
+        return NewKey(made[0], made[1], pair)
 
     async def revoke(self, public_key: str) -> None:
         """Refuse the key from now on; ingest notices within twice `key_refresh_s`. Raises NoSuchKey."""
@@ -185,6 +187,11 @@ class KeyStore:
             settings=_WRITE,
             timeout=_TIMEOUT_S,
         )
+
+    async def _is_project(self, project_id: str) -> bool:
+        """Deleted ones count: they are not made again."""
+        sql = "SELECT 1 FROM projects FINAL WHERE project_id = {x:String}"
+        return bool(await self._store.rows(sql, {"x": project_id}, timeout=_TIMEOUT_S))
 
     async def _add_project(self, project_id: str, name: str, retention_days: int = 0) -> None:
         await self._store.command(
@@ -225,7 +232,7 @@ class KeyStore:
         name = settings.init_project_name.strip() or "default"
         if given is None:
             if settings.init_project_id:
-                missing = await self.find_project(settings.init_project_id) is None
+                missing = not await self._is_project(settings.init_project_id)
             else:
                 missing = not await self._store.rows("SELECT 1 FROM projects FINAL LIMIT 1", timeout=_TIMEOUT_S)
             if not missing:
@@ -251,6 +258,8 @@ class KeyStore:
                 f"LITEFUSE_INIT_PROJECT_SECRET_KEY: not the secret that {given.public_key} was made with; "
                 "revoke that key and name a new pair, or set the old secret"
             )
+        if not await self._is_project(owner):  # a start that crashed half way
+            await self._add_project(owner, name)
         if revoked:
             logger.warning("the init project's key is revoked", extra={"fields": {"public_key": given.public_key}})
         return None
