@@ -46,7 +46,8 @@ def base_url(host_header: str | None, forwarded_proto: str | None, fallback: str
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where spans go: `endpoint` is the base URL of ingest, `keys` says where the keys are found."""
+    """Where spans go: `endpoint` is the base URL of ingest, `keys` says where the keys are found, with
+    commands in back quotes."""
 
     endpoint: str
     keys: str
@@ -67,7 +68,7 @@ def render(state: State, reasons: list[str], place: Place, version: str) -> str:
         dead="many" if state.dead == -1 else _number(state.dead),
         dead_tone="warn" if state.dead else "good",
         snippet=escape(_SNIPPET.format(endpoint=place.endpoint)),
-        keys=escape(place.keys),
+        keys=re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(place.keys)),
     )
 
 
