@@ -21,9 +21,22 @@ from litefuse.settings import Settings
 _OTHER_FILES = 200
 
 
-def _most_connections() -> int:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(100, min(10_000, (soft if soft > 0 else 10_000) - _OTHER_FILES))
+_MOST_CONNECTIONS = 10_000
+
+
+def _connections() -> int:
+    """As many as the process may have files for. The soft limit, often 1024, is raised as far as the hard one lets it:
+    a thousand connections that do nothing should not keep the next client out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(100, min(_MOST_CONNECTIONS, soft - _OTHER_FILES))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        return cls(settings.header_timeout_s, settings.body_timeout_s, settings.idle_timeout_s, _most_connections())
+        return cls(settings.header_timeout_s, settings.body_timeout_s, settings.idle_timeout_s, _connections())
 
 
 class Server:
