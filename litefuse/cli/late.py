@@ -128,9 +128,9 @@ class LateStore:
                 url = self._address()
                 fresh = await Store.open(url)
                 try:
-                    await fresh.rows("SELECT 1", timeout=10.0)
                     if self._prepare is not None:
-                        await self._prepare(fresh)
+                        await self._prepare(fresh)  # before any query: it may have to make the database
+                    await fresh.ping()
                 except BaseException:
                     await fresh.close()
                     raise

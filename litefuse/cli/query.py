@@ -6,9 +6,11 @@ import base64
 import codecs
 import http.client
 import re
+import ssl
 from typing import BinaryIO
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from litefuse.clickhouse.url import parse
 from litefuse.errors import LitefuseError, StoreUnavailable
 from litefuse.settings import Secret
 
@@ -33,13 +35,8 @@ class Reader:
     """`url` has user and password. `settings` go with each query if the login may set them."""
 
     def __init__(self, url: Secret, settings: dict[str, str] | None = None) -> None:
-        parts = urlsplit(url.reveal())
-        self._https = parts.scheme == "https"
-        self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or (8443 if self._https else 8123)
-        self._database = unquote(parts.path.strip("/")) or "default"
-        user, password = unquote(parts.username or "default"), unquote(parts.password or "")
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._address = parse(url)
+        token = base64.b64encode(f"{self._address.user}:{self._address.password.reveal()}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}", "Content-Type": "text/plain; charset=utf-8"}
         self._settings = settings or {}
 
@@ -63,9 +60,8 @@ class Reader:
             connection.close()
 
     def _ask(self, query: str, format: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=_CONNECT_S)
-        parameters = {"database": self._database, "default_format": format, **self._settings}
+        connection = self._connection()
+        parameters = {"database": self._address.database, "default_format": format, **self._settings}
         try:
             connection.connect()
             if connection.sock is not None:
@@ -74,22 +70,37 @@ class Reader:
             return connection, connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            where = f"{self._host}:{self._port}"
-            raise StoreUnavailable(f"ClickHouse does not answer at {where}: {error}") from error
+            raise StoreUnavailable(f"ClickHouse does not answer at {self._address}: {error}") from error
+
+    def _connection(self) -> http.client.HTTPConnection:
+        address = self._address
+        if address.scheme != "https":
+            return http.client.HTTPConnection(address.host, address.port, timeout=_CONNECT_S)
+        context = ssl.create_default_context(cafile=address.ca_cert or None)
+        if not address.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(address.host, address.port, timeout=_CONNECT_S, context=context)
 
     @staticmethod
     def _copy(response: http.client.HTTPResponse, out: BinaryIO, safe: bool) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         tail = b""
-        while chunk := response.read1(_CHUNK):
-            tail = (tail + chunk)[-_TAIL:]
-            if safe:
-                chunk = _UNSAFE.sub(_escaped, decoder.decode(chunk)).encode("utf-8")
-            out.write(chunk)
+        broken: Exception | None = None
+        try:
+            while chunk := response.read1(_CHUNK):
+                tail = (tail + chunk)[-_TAIL:]
+                if safe:
+                    chunk = _UNSAFE.sub(_escaped, decoder.decode(chunk)).encode("utf-8")
+                out.write(chunk)
+        except http.client.HTTPException as error:
+            broken = error
         out.flush()
         late = _LATE.search(tail)
-        if late and (response.headers.get(_CODE) or b"__exception__" in tail):
+        if late and (broken or response.headers.get(_CODE) or b"__exception__" in tail):
             raise QueryFailed(_message(late[1]))
+        if broken:
+            raise broken
 
 
 _CODE = "X-ClickHouse-Exception-Code"
