@@ -72,7 +72,7 @@ class Ingest:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
         await self._keys.close()
-        self._traces.close()
+        await self._traces.close()
         m.INFLIGHT_BYTES.set_function(lambda: 0.0)
 
     async def _watch_log(self) -> None:

@@ -101,6 +101,12 @@ class Batcher:
             self._launch(batch)
         await durable
 
+    async def close(self) -> None:
+        """Give up what is still under way; who waits for it gets LogUnavailable."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def _launch(self, batch: Batch) -> None:
         if self._open.get(batch.sender) is batch:
             del self._open[batch.sender]

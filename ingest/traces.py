@@ -137,7 +137,8 @@ class Traces:
         else:
             await self.publisher.publish(b"".join(batch.bodies), headers)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self._batcher.close()
         for pool in self._threads.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
