@@ -118,7 +118,7 @@ class KafkaLog:
         try:
             await admin.start()
             await kafka_topics.ensure(admin, self._settings, self._topics)
-            return await kafka_topics.message_limits(admin, self._topics, self._settings.kafka_max_message_bytes)
+            return await kafka_topics.message_limits(admin, self._settings, self._topics)
         finally:
             await admin.close()
 
@@ -126,7 +126,6 @@ class KafkaLog:
         admin = AIOKafkaAdminClient(**self._client)
         try:
             await admin.start()
-            limits = await kafka_topics.message_limits(admin, [topic], self._settings.kafka_max_message_bytes)
-            return limits[topic]
+            return (await kafka_topics.message_limits(admin, self._settings, [topic]))[topic]
         finally:
             await admin.close()

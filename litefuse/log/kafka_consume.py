@@ -70,6 +70,7 @@ class KafkaConsumer:
         self._membership = membership
         self._hooks = hooks
         self._client: AIOKafkaConsumer | None = None
+        self._started = False
         self._settled = False  # no rebalance is under way
         self._given: dict[Partition, int] | None = None  # assigned, not announced yet
         self._owned: dict[Partition, int] = {}  # partition: generation
@@ -81,8 +82,11 @@ class KafkaConsumer:
 
     async def start(self) -> None:
         """Connect; the group is joined in the background, and `poll` announces what this member is given."""
-        if self._client is not None:
-            return
+        if self._client is None:
+            await self._connect()
+        self._started = True
+
+    async def _connect(self) -> AIOKafkaConsumer:
         client = self._make()
         try:
             async with asyncio.timeout(self._cluster.timeout):
@@ -95,8 +99,10 @@ class KafkaConsumer:
             raise
         client.subscribe([self.topic], listener=_Listener(self))
         self._client = client
+        return client
 
     async def stop(self) -> None:
+        self._started = False
         client, self._client = self._client, None
         await self._drop_turn()
         self._owned.clear()
@@ -144,10 +150,11 @@ class KafkaConsumer:
             client.resume(*({_tp(p) for p in partitions} & client.assignment()))
 
     async def committed(self, partition: Partition) -> Committed:
-        client = self._connected()
+        if self._client is None:
+            raise LogUnavailable("the consumer is not connected")
         try:
             async with asyncio.timeout(self._cluster.timeout):
-                found = await private.committed(client, _tp(partition))
+                found = await private.committed(self._client, _tp(partition))
         except (KafkaError, OSError, TimeoutError) as error:
             raise LogUnavailable(f"the commit of {partition} cannot be read: {error!r}") from error
         return Committed(found.offset, found.metadata) if found is not None else Committed(-1, "")
@@ -225,11 +232,12 @@ class KafkaConsumer:
 
     async def _poll(self, timeout: float, max_bytes: int) -> dict[Partition, list[Record]]:
         deadline = time.monotonic() + timeout
-        client = self._connected()
+        if not self._started:
+            raise LogUnavailable("the consumer is not connected")
         try:
-            if private.ended(client):
-                await self._begin_anew()
-                return {}
+            if self._client is not None and private.ended(self._client):
+                await self._let_go(self._client)
+            client = self._client or await self._connect()
             private.raise_errors(client)
             if not self._settled:  # aiokafka would wait for the next assignment, and return its records unannounced
                 self._changed.clear()
@@ -246,17 +254,18 @@ class KafkaConsumer:
     async def _read(self, client: AIOKafkaConsumer, timeout: float, max_bytes: int) -> dict[Partition, list[Record]]:
         read: dict[Partition, list[Record]] = {}
         size = 0
+        deadline = time.monotonic() + timeout
         private.polls(client)
         while size < max_bytes:
             most = max(1, min(_MOST_RECORDS, (max_bytes - size) // self._largest))
-            wait = 0 if read else int(timeout * 1000)
+            wait = 0 if read else max(0, int((deadline - time.monotonic()) * 1000))
             try:
                 batches = await client.getmany(timeout_ms=wait, max_records=most)
             except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
                 if read:
                     break  # it comes again
                 await self._to_earliest(client, error)
-                break
+                continue
             except KafkaError:
                 if read:
                     break
@@ -294,17 +303,15 @@ class KafkaConsumer:
         async with asyncio.timeout(self._cluster.timeout):
             await client.seek_to_beginning(*tps)
 
-    async def _begin_anew(self) -> None:
+    async def _let_go(self, client: AIOKafkaConsumer) -> None:
+        """This client will never work again; nothing is committed under its generation any more."""
         event(logger, logging.ERROR, "the consumer's background task has ended, beginning anew", topic=self.topic)
-        client, self._client = self._client, None
-        if client is not None:
-            await private.stop_consumer(client, _STOP_S)
-        if self._owned:
-            owned, self._owned = frozenset(self._owned), {}
-            await self._hooks.on_revoked(owned)
-        self._given = None
+        owned, self._owned = frozenset(self._owned), {}
+        self._client = self._given = None
         self._settled = False
-        await self.start()
+        await private.stop_consumer(client, _STOP_S)
+        if owned:
+            await self._hooks.on_revoked(owned)
 
     async def _drop_turn(self) -> None:
         turn, self._turn = self._turn, None
@@ -329,11 +336,6 @@ class KafkaConsumer:
             fetch_max_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=_PARTITION_BYTES,
         )
-
-    def _connected(self) -> AIOKafkaConsumer:
-        if self._client is None:
-            raise LogUnavailable("the consumer is not connected")
-        return self._client
 
     def _own(self, partition: Partition) -> AIOKafkaConsumer:
         if self._client is None or partition not in self._owned:

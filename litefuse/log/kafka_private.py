@@ -27,8 +27,13 @@ def raise_errors(consumer: AIOKafkaConsumer) -> None:
 
 
 def ended(consumer: AIOKafkaConsumer) -> bool:
-    """Whether a background task has died of something unexpected: such a consumer never recovers."""
-    return bool(consumer._coordinator._coordination_task.done() or consumer._fetcher._fetch_task.done())
+    """Whether a background task has died of something unexpected: such a consumer never recovers. (A heartbeat that was
+    refused for a reason aiokafka does not know ends the heartbeats, and nothing ever starts them again.)"""
+    coordinator = consumer._coordinator
+    if coordinator._coordination_task.done() or consumer._fetcher._fetch_task.done():
+        return True
+    tasks = (coordinator._heartbeat_task, coordinator._commit_refresh_task)
+    return any(task is not None and task.done() and not task.cancelled() and task.exception() for task in tasks)
 
 
 def polls(consumer: AIOKafkaConsumer) -> None:

@@ -115,6 +115,7 @@ class Publisher:
         self._sound = asyncio.Event()  # the producer works, as far as we know
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._silent = False
         self.waiting_bytes = 0
         self.replaced = 0
 
@@ -152,7 +153,7 @@ class Publisher:
         size = beside + len(value)
         if size > payload(topic.limit):
             raise RecordTooLarge(len(value), payload(topic.limit) - beside)
-        if self.waiting_bytes + size + _OBJECTS > self._buffer_bytes:
+        if self.waiting_bytes and self.waiting_bytes + size + _OBJECTS > self._buffer_bytes:
             raise LogFull(f"{self.waiting_bytes} bytes wait for Kafka")
         entry = Entry(value, headers, key, size + _OBJECTS, self._loop.create_future())
         self._append(topic, entry)
@@ -310,6 +311,9 @@ class Publisher:
             batch.timer.cancel()
         self.waiting_bytes -= batch.size
         batch.size = 0
+        if places and self._silent:
+            self._silent = False
+            event(logger, logging.INFO, "Kafka confirms records again")
         for entry, placed in zip(batch.entries, places, strict=False):
             if not entry.future.done():
                 entry.future.set_result(placed)
@@ -322,6 +326,9 @@ class Publisher:
 
     def _expire(self, topic: Topic, batch: Batch) -> None:
         """Its publishers wait no longer."""
+        if not self._silent:
+            self._silent = True
+            event(logger, logging.WARNING, "Kafka does not confirm records in time", topic=topic.name)
         if batch.sent:
             for entry in batch.entries:
                 if not entry.future.done():

@@ -31,7 +31,7 @@ class Reader:
         self._admin: AIOKafkaAdminClient | None = None
         self._peeker: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
-        self._oldest: dict[Partition, tuple[int, int]] = {}  # commit, and the time of the record there
+        self._oldest: dict[TopicPartition, tuple[int, int]] = {}  # an offset, and when the record there arrived
 
     async def close(self) -> None:
         admin, self._admin = self._admin, None
@@ -53,7 +53,6 @@ class Reader:
     async def read(self, topic: str) -> AsyncIterator[Record]:
         async with self._consumer() as consumer:
             tps = await self._within(private.partitions(consumer, topic))
-            consumer.assign(tps)
             ends = await self._within(consumer.end_offsets(tps))
             for tp in tps:
                 begin = (await self._within(consumer.beginning_offsets([tp])))[tp]
@@ -101,34 +100,28 @@ class Reader:
             found[Partition(*tp)] = Position(offset, ends[tp], None)
             if (at := max(offset, begins[tp])) < ends[tp]:
                 behind[tp] = at
-        for tp, arrived in (await self._times(self._peeker, behind)).items():
+        for tp, arrived in (await self._times(self._peeker, behind, ends)).items():
             found[Partition(*tp)] = found[Partition(*tp)]._replace(oldest_ns=arrived)
         return found
 
     async def _times(
-        self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+        self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """When the record at (or after) each offset arrived; absent where it could not be read soon."""
-        times: dict[TopicPartition, int] = {}
-        unknown: list[TopicPartition] = []
-        for tp, offset in offsets.items():
-            known = self._oldest.get(Partition(*tp))
-            if known is not None and known[0] == offset:
-                times[tp] = known[1]
-            else:
-                unknown.append(tp)
-        if unknown:
-            consumer.assign(unknown)
-            for tp in unknown:
-                consumer.seek(tp, offsets[tp])
+        """When the record at (or after) each offset arrived; absent where there is none, or it could not be read soon."""
+        known = {tp: self._oldest[tp] for tp in offsets if tp in self._oldest and self._oldest[tp][0] == offsets[tp]}
+        unknown = offsets.keys() - known.keys()
+        consumer.assign(list(unknown))
+        for tp in unknown:
+            consumer.seek(tp, offsets[tp])
         deadline = asyncio.get_running_loop().time() + self._cluster.timeout / 4
-        while (left := deadline - asyncio.get_running_loop().time()) > 0 and unknown:
-            for tp, messages in (await consumer.getmany(*unknown, timeout_ms=int(left * 1000), max_records=1)).items():
-                times[tp] = record(messages[0]).timestamp_ns
-                self._oldest[Partition(*tp)] = (offsets[tp], times[tp])
-                unknown.remove(tp)
+        while unknown and asyncio.get_running_loop().time() < deadline:
+            for tp, messages in (await consumer.getmany(*unknown, timeout_ms=100, max_records=1)).items():
+                known[tp] = (offsets[tp], record(messages[0]).timestamp_ns)
                 consumer.pause(tp)
-        return times
+            # Only markers are left where the end was reached without a record.
+            unknown = {tp for tp in unknown - known.keys() if private.position(consumer, tp) < ends[tp]}
+        self._oldest = known
+        return {tp: arrived for tp, (_, arrived) in known.items()}
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

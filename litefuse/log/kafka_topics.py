@@ -21,6 +21,7 @@ _WRONG = ("InvalidPartitionsError", "InvalidConfigurationError", "InvalidTopicEr
 #: With so many replicas two of them have to have a record before it is acknowledged: `acks=all` means all that are in
 #: sync, which is one when the others are behind.
 _SAFE_REPLICAS = 3
+_DEAD_EXTRA_BYTES = 1 << 20
 
 
 async def ensure(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterable[str]) -> None:
@@ -31,7 +32,10 @@ async def ensure(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterabl
     replicas = settings.kafka_replication
     if replicas < 0:
         replicas = await _default_replicas(admin)
-    answer = await admin.create_topics([_new(name, settings, replicas) for name in missing])
+    try:
+        answer = await admin.create_topics([_new(name, settings, replicas) for name in missing])
+    except AttributeError as error:  # aiokafka's way to say that the cluster has no controller yet
+        raise LogUnavailable("the Kafka cluster has no controller now") from error
     for name, code, *text in answer.topic_errors:
         kind = for_code(code)
         why = f"cannot make the topic {name} (kafka_partitions={settings.kafka_partitions}, kafka_replication={replicas}): "
@@ -48,7 +52,7 @@ async def ensure(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterabl
 
 def _new(name: str, settings: Settings, replicas: int) -> NewTopic:
     configs = {
-        "max.message.bytes": str(settings.kafka_max_message_bytes),
+        "max.message.bytes": str(limit(name, settings)),
         # The log's own time of arrival; a client's clock is refused when it is an hour ahead.
         "message.timestamp.type": "LogAppendTime",
     }
@@ -57,6 +61,12 @@ def _new(name: str, settings: Settings, replicas: int) -> NewTopic:
     if name == DEAD:
         configs["retention.ms"] = "-1"  # a person decides about them, not a week
     return NewTopic(name, settings.kafka_partitions, replicas, topic_configs=configs)
+
+
+def limit(topic: str, settings: Settings) -> int:
+    """Bytes of the largest message that we send there. A dead letter is its record with more headers: it has to fit when
+    the record is as large as may be, else a record that cannot be kept could not be put away either."""
+    return settings.kafka_max_message_bytes + (_DEAD_EXTRA_BYTES if topic == DEAD else 0)
 
 
 async def _default_replicas(admin: AIOKafkaAdminClient) -> int:
@@ -69,11 +79,12 @@ async def _default_replicas(admin: AIOKafkaAdminClient) -> int:
     return int(found.get(number, 1))
 
 
-async def message_limits(admin: AIOKafkaAdminClient, topics: Iterable[str], limit: int) -> Mapping[str, int]:
-    """Bytes of the largest batch each topic takes, at most `limit`; `limit` where the broker will not say."""
+async def message_limits(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterable[str]) -> Mapping[str, int]:
+    """Bytes of the largest message that each topic takes from us: its own limit and ours, the lower one; ours where the
+    broker will not say."""
     names = list(topics)
     found = await _configs(admin, ConfigResourceType.TOPIC, names, "max.message.bytes")
-    return {name: min(found.get(name, limit), limit) for name in names}
+    return {name: min(found.get(name, ours), ours) for name in names for ours in [limit(name, settings)]}
 
 
 async def _configs(admin: AIOKafkaAdminClient, kind: ConfigResourceType, names: list[str], key: str) -> dict[str, int]:

@@ -108,7 +108,7 @@ class SqliteLog:
         if any(c.topic == topic and c.group == group for c in self._consumers):
             raise ConfigError(f"group {group} already has its consumer on {topic}")
         consumer = SqliteConsumer(self, topic, group, hooks or Hooks())
-        self._consumers.append(consumer)
+        self.remember(consumer)
         return consumer
 
     async def read(self, topic: str) -> AsyncIterator[Record]:
@@ -152,7 +152,12 @@ class SqliteLog:
         self._writer.put(item)
         await item.future
 
-    def forget_consumer(self, consumer: SqliteConsumer) -> None:
+    def remember(self, consumer: SqliteConsumer) -> None:
+        """Tell it of what is written."""
+        self.forget(consumer)
+        self._consumers.append(consumer)
+
+    def forget(self, consumer: SqliteConsumer) -> None:
         self._consumers = [c for c in self._consumers if c is not consumer]
 
     async def run(

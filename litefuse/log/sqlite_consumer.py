@@ -52,13 +52,14 @@ class SqliteConsumer:
         committed = await self.committed(self._partition)
         page = await self._log.run(sql.page, self.topic, max(committed.offset, 0), 1)
         self._position = committed.offset if committed.offset >= 0 else page.first
+        self._log.remember(self)
         self._started = True
 
     async def stop(self) -> None:
         self._started = False
         self._joined = False
         self._news.set()
-        self._log.forget_consumer(self)
+        self._log.forget(self)
 
     def assignment(self) -> frozenset[Partition]:
         return frozenset({self._partition}) if self._joined else frozenset()

@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 
 from litefuse.errors import ConfigError, Fenced, LogFull, LogUnavailable, RecordTooLarge
 from litefuse.log import is_sqlite, open_log
@@ -66,12 +67,16 @@ async def test_topics_are_made_as_they_should_be(kafka: KafkaServer, admin: AIOK
     settings = Settings(log_url=Secret(f"kafka://{kafka.bootstrap}"))
     logs = [KafkaLog(settings), KafkaLog(settings), KafkaLog(settings)]
     await asyncio.gather(*[log.start() for log in logs])  # at once: somebody is faster
+    largest = os.urandom(logs[0].max_value_bytes([]))
+    await logs[0].publish(TRACES, largest, [])
+    await logs[1].publish(DEAD, largest, [("error", b"x" * 100_000)])  # what may be too large to keep can be put away
     await asyncio.gather(*[log.close() for log in logs])
     topics = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics([TRACES, DEAD])}
     assert topics == {TRACES: 6, DEAD: 6}
     traces, dead = await config(admin, TRACES), await config(admin, DEAD)
     assert traces["max.message.bytes"] == "8388608"
     assert traces["message.timestamp.type"] == "LogAppendTime"
+    assert dead["max.message.bytes"] == str(8388608 + 1048576)
     assert dead["retention.ms"] == "-1"
     assert traces["retention.ms"] != "-1"
 
@@ -197,8 +202,9 @@ async def test_positions_pass_over_markers_and_aborted_records(kafka_kit: KafkaK
     member = await Member(log, kafka_kit.topic, kafka_kit.group()).join()
     await member.until(lambda: member.consumer.position(member.partition) == 5)
     assert [(r.offset, r.value) for r in member.records] == [(0, b"0"), (1, b"1")]
-    await member.consumer.commit(member.partition, 5)
-    assert (await log.positions(kafka_kit.topic, kafka_kit.group()))[member.partition] == (5, 5, None)
+    for offset in (4, 5):
+        await member.consumer.commit(member.partition, offset)
+        assert (await log.positions(kafka_kit.topic, kafka_kit.group()))[member.partition] == (offset, 5, None)
     assert [r.offset async for r in log.read(kafka_kit.topic)] == [0, 1]
     assert [await log.fetch(kafka_kit.topic, 0, offset) for offset in (2, 3, 4)] == [None] * 3
     # An open transaction: not to be read yet, by anybody.
@@ -373,15 +379,22 @@ async def test_static_membership_outlives_a_restart(kafka_kit: KafkaKit) -> None
     await again.consumer.commit(again.partition, 0, "mine")
 
 
-async def test_a_consumer_whose_task_died_begins_anew(kafka_kit: KafkaKit) -> None:
+@pytest.mark.parametrize("which", ["_coordination_task", "_heartbeat_task"])
+async def test_a_consumer_whose_task_died_begins_anew(kafka_kit: KafkaKit, which: str) -> None:
     log = await kafka_kit.open()
     member = await Member(log, kafka_kit.topic, kafka_kit.group()).join()
     client = member.consumer._client  # type: ignore[attr-defined]
-    client._coordinator._coordination_task.cancel()
+    getattr(client._coordinator, which).cancel()
+    if which == "_heartbeat_task":  # as after an answer that aiokafka does not know
+        client._coordinator._heartbeat_task = asyncio.create_task(_fail())
     await log.publish(kafka_kit.topic, b"x", [])
     await member.until(lambda: private.ended(client) and len(member.given) == 2)
     await member.read(1)
     assert member.taken == [frozenset({Partition(kafka_kit.topic, 0)})]
+
+
+async def _fail() -> None:
+    raise KafkaError("unexpected")
 
 
 # -- brokers that go away --------------------------------------------------------------------------------------------
