@@ -171,6 +171,15 @@ def without(part: Part, places: Set[tuple[int, int]]) -> tuple[Part, str]:
     ), f"/rest-{zlib.crc32(repr(left).encode()):08x}"
 
 
+def copies(part: Part) -> int:
+    """Rows of a part that repeat the identity of another of its rows: re-sends, which ClickHouse collapses."""
+    spans = part.spans
+    identity = pc.binary_join_element_wise(
+        spans.column("project_id"), spans.column("trace_id"), spans.column("span_id"), ""
+    )
+    return int(spans.num_rows - pc.count_distinct(identity).as_py())
+
+
 def partition_id(retention_days: int, monday: int) -> str:
     """ClickHouse's `_partition_id` of (retention_days, toMonday(start_time)); `monday` in days since 1970."""
     return f"{retention_days}-{np.datetime_as_string(np.datetime64(monday, 'D')).replace('-', '')}"

@@ -30,7 +30,7 @@ from litefuse.log.base import Consumer, Log, Partition
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
 from worker.backoff import Backoff
-from worker.block import Block, Part, build, expired, without
+from worker.block import Block, Part, build, copies, expired, without
 from worker.dead import Letter, bury
 from worker.decode import cut_down
 from worker.health import Health
@@ -114,6 +114,7 @@ class Writer:
         else:
             await self._bury_all(block.letters)
             m.BLOCK_ROWS.observe(block.rows)
+            m.DUPLICATE_SPANS.inc(sum([await self.run(copies, part) for part in block.parts]))
 
     async def commit(self, block: Block) -> None:
         """Step 5: the range is done, whatever way it went."""
