@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -172,12 +173,33 @@ def without(part: Part, places: Set[tuple[int, int]]) -> tuple[Part, str]:
 
 
 def copies(part: Part) -> int:
-    """Rows of a part that repeat the identity of another of its rows: re-sends, which ClickHouse collapses."""
-    spans = part.spans
-    identity = pc.binary_join_element_wise(
-        spans.column("project_id"), spans.column("trace_id"), spans.column("span_id"), ""
-    )
-    return int(spans.num_rows - pc.count_distinct(identity).as_py())
+    """Rows of a part that repeat the ids of another of its rows: re-sends, which ClickHouse collapses."""
+    words = np.concatenate([_words(part.spans, "trace_id", 4), _words(part.spans, "span_id", 2)], axis=1)
+    mixed = (words * _MIX).sum(axis=1, dtype=np.uint64)
+    return int(len(mixed) - len(np.unique(mixed ^ (mixed >> np.uint64(29)))))
+
+
+#: Odd numbers that spread the words of two ids over 64 bits; equal hashes of unequal ids are not to be met with.
+_MIX = np.array(
+    [
+        0x9E3779B97F4A7C15,
+        0xBF58476D1CE4E5B9,
+        0x94D049BB133111EB,
+        0xD6E8FEB86659FD93,
+        0xA0761D6478BD642F,
+        0xE7037ED1A0B428DB,
+    ],
+    np.uint64,
+)
+
+
+def _words(spans: pa.Table, name: str, count: int) -> npt.NDArray[np.uint64]:
+    """Ids in hex as `count` 64-bit words a row. All have the length that the checks have seen to."""
+    column = spans.column(name).combine_chunks()
+    _, offset_buffer, data = column.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32, len(column) + 1, column.offset * 4)
+    raw = np.frombuffer(data, np.uint8)[int(offsets[0]) : int(offsets[-1])]
+    return raw.copy().view(np.uint64).reshape(len(column), count)
 
 
 def partition_id(retention_days: int, monday: int) -> str:
