@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,14 +87,22 @@ class KafkaServer:
     any sensible order; the data and the port stay the same until `close`. All calls block.
 
     `listener` replaces PLAINTEXT on the port that `bootstrap` names (SASL, SSL: give what it needs in `properties`);
-    readiness is then asked on a second, plain one, which `plain` names in any case.
+    readiness is then asked on a second, plain one, which `plain` names in any case. `flags` are the JVM's: the default
+    ones start it fast, but the code they compile is slow.
     """
 
-    def __init__(self, *, listener: str = "PLAINTEXT", properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        listener: str = "PLAINTEXT",
+        properties: Mapping[str, str] | None = None,
+        flags: Sequence[str] = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="litefuse-kafka-"))
         self.port, self._controller, self._plain = free_ports(3)
         self.listener = listener
         self.properties = dict(properties or {})
+        self.flags = tuple(flags)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -104,6 +112,13 @@ class KafkaServer:
     @property
     def plain(self) -> str:
         return f"127.0.0.1:{self._plain if self.listener != 'PLAINTEXT' else self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the broker that runs. Raises ValueError when none was started."""
+        if self._process is None:
+            raise ValueError("the broker was not started")
+        return self._process.pid
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -118,10 +133,10 @@ class KafkaServer:
             self._write(config)
             cluster = base64.urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode().replace("-", "A")
             self._java(
-                libs, "128m", "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config)
+                libs, self.flags, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config)
             )
             self._wait(self._process)
-        self._java(libs, "256m", "kafka.Kafka", str(config))
+        self._java(libs, self.flags, "kafka.Kafka", str(config))
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not answers(int(self.plain.rpartition(":")[2])):
             if not self.alive() or time.monotonic() > deadline:
@@ -208,12 +223,11 @@ class KafkaServer:
         }
         config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
-    def _java(self, libs: Path, heap: str, *arguments: str) -> None:
-        flags = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*"]
+    def _java(self, libs: Path, flags: Sequence[str], *arguments: str) -> None:
         with open(self.directory / "output", "ab") as output:
             self._process = _SPAWNER.submit(
                 subprocess.Popen,
-                ["java", *flags, *arguments],
+                ["java", *flags, "-cp", f"{libs}/*", *arguments],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,0 +1,123 @@
+"""`python -m benchmarks [PART…]`: measure, and print tables.
+
+    stages    the worker's stages one by one
+    worker    the running worker over both logs, into a sink and into ClickHouse
+    ingest    requests of 512 spans and of one span, over both logs
+    visible   from acknowledged to visible
+    up        start and idle memory of `litefuse up`
+    profile   where worker and ingest spend their time (only when asked for)
+
+All but `profile` without a PART. `--write` puts the tables into benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import front, profiling, stages, start, visible, whole
+from benchmarks.figures import Section, aims
+from benchmarks.machine import describe
+from benchmarks.ratios import ratios
+from benchmarks.report import README, markdown, write
+from benchmarks.servers import Servers, running, workspace
+from litefuse.telemetry import logs
+
+PARTS = ("stages", "worker", "ingest", "visible", "up")
+_ROUNDS = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    parts = options.parts or list(PARTS)
+    if options.write and set(PARTS) - set(parts):
+        print("--write needs all parts: the tables belong together", file=sys.stderr)
+        return 2
+    logs.setup("warning")
+    machine = describe()
+    began = time.monotonic()
+    section = Section()
+    with workspace() as directory, contextlib.ExitStack() as ending:
+        servers = _Once(lambda: ending.enter_context(running(directory)))
+        for part in parts:
+            found = _measure(part, servers, directory, options)
+            section.tables += found.tables
+            section.figures |= found.figures
+    machine["took"] = f"{time.monotonic() - began:.0f} s"
+    if "profile" not in parts:
+        section.tables = [aims(section.figures), *section.tables, ratios(section.figures)]
+        section.tables = [table for table in section.tables if table.rows]
+    if options.write:
+        write(README, machine, section.tables)
+    if options.json:
+        print(json.dumps(_data(machine, section), indent=1, ensure_ascii=False))
+    else:
+        print(markdown(machine, section.tables))
+    return 0
+
+
+class _Once:
+    """Servers are started when the first part asks for them: some parts need none."""
+
+    def __init__(self, start: Callable[[], Servers]) -> None:
+        self._start = start
+        self._servers: Servers | None = None
+
+    def __call__(self) -> Servers:
+        if self._servers is None:
+            _say("starting Kafka and ClickHouse")
+            self._servers = self._start()
+        return self._servers
+
+
+def _measure(part: str, servers: _Once, directory: Path, options: argparse.Namespace) -> Section:
+    rounds, quick = options.rounds, options.quick
+    if part == "stages":
+        return stages.run(rounds, quick, _say)
+    if part == "worker":
+        return whole.run(servers(), rounds, quick, _say)
+    if part == "ingest":
+        return front.run(servers(), rounds, quick, _say)
+    if part == "visible":
+        return visible.run(servers(), rounds, quick, _say)
+    if part == "up":
+        return start.run(directory, rounds, _say)
+    return Section(profiling.run(servers(), _say))
+
+
+def _data(machine: dict[str, str], section: Section) -> dict[str, Any]:
+    return {
+        "machine": machine,
+        "figures": {key: series.data() for key, series in section.figures.items()},
+        "tables": [table.data() for table in section.tables],
+    }
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="; ".join((*PARTS, "profile")))
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of each measurement; the median is told")
+    parser.add_argument("--quick", action="store_true", help="small inputs: whether it runs, not what it costs")
+    parser.add_argument("--json", action="store_true", help="figures with all samples, as JSON")
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    options = parser.parse_args(arguments)
+    unknown = [part for part in options.parts if part not in (*PARTS, "profile")]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)} and profile")
+    return options
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
