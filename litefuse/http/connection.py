@@ -72,8 +72,8 @@ class Connection(web.RequestHandler):
             access_log=cast(Any, None),
             auto_decompress=False,
             lingering_time=LINGER_S,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
+            max_line_size=limits.line,
+            max_field_size=limits.line,
             max_headers=MAX_HEADERS,
         )
         self._limits = limits
@@ -158,7 +158,8 @@ class Connection(web.RequestHandler):
         """Malformed HTTP. The texts are ours and fixed: aiohttp's quote the line, which may hold an Authorization header,
         to the log."""
         if isinstance(exc, LineTooLong) or (isinstance(exc, BadHttpMessage) and "Too many headers" in str(exc)):
-            status, text = 431, f"a header line is longer than {MAX_LINE} bytes, or there are more than {MAX_HEADERS}"
+            limit = self._limits.line
+            status, text = 431, f"a header line is longer than {limit} bytes, or there are more than {MAX_HEADERS}"
         elif status == 400:
             text = "malformed HTTP request"
         else:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from litefuse.errors import ConfigError
-from litefuse.http.connection import Connection
+from litefuse.http.connection import MAX_LINE, Connection
 from litefuse.http.front import Front
 from litefuse.http.routes import Role, common
 from litefuse.settings import Settings
@@ -41,12 +41,13 @@ def _connections() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, and connections at once; one more is answered with 503 and closed."""
+    """Seconds, connections at once (one more is answered with 503 and closed), and bytes of a header or request line."""
 
     header_s: float = 15.0
     body_s: float = 60.0
     idle_s: float = 75.0
     connections: int = 10_000
+    line: int = MAX_LINE
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
