@@ -22,7 +22,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
-    from litefuse.cli.up import engine, make_data_dir
+    from litefuse.cli.up import make_data_dir
+    from litefuse.embedded import open_embedded
 
     if settings.clickhouse_url:
         raise ConfigError("LITEFUSE_CLICKHOUSE_URL: names another ClickHouse; leave it out to run the embedded one")
@@ -33,4 +34,4 @@ def run(options: Namespace, settings: Settings) -> int:
 
         await migrate(store)
 
-    return process.run(process.Process(settings, frozenset(), prepare, engine()))
+    return process.run(process.Process(settings, frozenset(), prepare, open_embedded))

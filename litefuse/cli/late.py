@@ -14,8 +14,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from litefuse.cli.places import read_address
 from litefuse.clickhouse.client import Store
+from litefuse.embedded import files
 from litefuse.errors import ConfigError, LitefuseError, LogError, StoreError, StoreMisconfigured, StoreUnavailable
 from litefuse.log.base import Log
 from litefuse.settings import Secret, Settings
@@ -34,7 +34,7 @@ def address(settings: Settings) -> Callable[[], Secret]:
     """Where ClickHouse is: the setting, else what the data directory's file says at the time of the call."""
     if settings.clickhouse_url:
         return lambda: settings.clickhouse_url
-    return lambda: read_address(settings)
+    return lambda: files.login_url(settings.data_dir)
 
 
 class LateStore:

@@ -1,22 +1,18 @@
-"""Where commands find log and ClickHouse: beside a running process if there is one, else opened for the moment.
-
-`<data-dir>/clickhouse.url` may be left over from a process that was killed, and its port may be another program's by now. So
-the address is tried first, and what does not answer to the password in it is not ours.
-"""
+"""Where commands find log and ClickHouse: beside a running process if there is one, else opened for the moment."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
-from litefuse.cli.query import QueryFailed, Reader
+from litefuse.cli.query import Reader
+from litefuse.embedded import files
 from litefuse.errors import ConfigError, StoreUnavailable
-from litefuse.settings import Secret, Settings
+from litefuse.settings import Settings
 from litefuse.telemetry import logs
 
 if TYPE_CHECKING:
@@ -24,8 +20,8 @@ if TYPE_CHECKING:
     from litefuse.embedded import Embedded
     from litefuse.log.base import Log
 
-URL_FILE = "clickhouse.url"
-READER_PASSWORD_FILE = "clickhouse.reader.password"
+#: Seconds that a process which has just begun to start has for writing down its address.
+_STARTING_S = 15.0
 #: What `litefuse sql` sets on a server, where its login may be allowed to write.
 _READING = {"readonly": "2", "final": "1"}
 
@@ -63,11 +59,12 @@ async def opened_store(settings: Settings, *, make: bool = False) -> AsyncIterat
 
     _quiet(settings)
     async with contextlib.AsyncExitStack() as stack:
-        url, own = settings.clickhouse_url, False
-        if not url:
-            found = await running(settings)
-            own = found is None
-            url = found or Secret((await _engine(settings, stack, make)).url)
+        url = settings.clickhouse_url
+        own = not url and not await running(settings)
+        if own:
+            url = (await _engine(settings, stack, make)).url
+        elif not url:
+            url = files.login_url(settings.data_dir)
         store = await Store.open(url)
         stack.push_async_callback(store.close)
         yield Opened(store, own)
@@ -82,62 +79,33 @@ async def opened_reader(settings: Settings) -> AsyncIterator[Reader]:
         if settings.clickhouse_url:
             yield Reader(settings.clickhouse_url, dict(_READING))
             return
-        found = await running(settings)
-        if found is not None:
-            yield Reader(_as_reader(found, settings))
+        if await running(settings):
+            yield Reader(files.login_url(settings.data_dir, files.READER))
         else:
-            yield Reader(Secret((await _engine(settings, stack, False)).reader_url))
+            yield Reader((await _engine(settings, stack, False)).reader_url)
 
 
-async def running(settings: Settings) -> Secret | None:
-    """The operator's address of the engine that runs on this data directory; None when none answers there."""
-    try:
-        url = read_address(settings)
-        await asyncio.to_thread(Reader(url).run, "SELECT 1", "TSV", io.BytesIO())
-    except (StoreUnavailable, QueryFailed):
-        return None
-    return url
-
-
-def read_address(settings: Settings) -> Secret:
-    """What `<data-dir>/clickhouse.url` says now. Raises StoreUnavailable when it is not there."""
-    path = settings.data_dir / URL_FILE
-    try:
-        text = path.read_text("utf-8").strip()
-    except FileNotFoundError:
-        raise StoreUnavailable(
-            f"no ClickHouse: LITEFUSE_CLICKHOUSE_URL is not set, and {path} is not there "
-            "(`litefuse up` and `litefuse clickhouse` write it while they run)"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnavailable(f"{path}: {error}") from error
-    if not text:
-        raise StoreUnavailable(f"{path} is empty")
-    return Secret(text)
-
-
-def _as_reader(url: Secret, settings: Settings) -> Secret:
-    path = settings.data_dir / READER_PASSWORD_FILE
-    try:
-        password = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    parts = urlsplit(url.reveal())
-    host = parts.netloc.rpartition("@")[2]
-    return Secret(parts._replace(netloc=f"reader:{quote(password, safe='')}@{host}").geturl())
+async def running(settings: Settings) -> bool:
+    """Whether a process has the engine of this data directory open; waits until one that starts serves it."""
+    deadline = time.monotonic() + _STARTING_S
+    while (owner := files.owner(settings.data_dir)) is not None:
+        if owner.url:
+            return True
+        if time.monotonic() > deadline:
+            raise StoreUnavailable(f"process {owner.pid} has {settings.data_dir} open and does not serve it; try again")
+        await asyncio.sleep(0.1)
+    return False
 
 
 async def _engine(settings: Settings, stack: contextlib.AsyncExitStack, make: bool) -> Embedded:
     """The engine, opened for the moment on a free port: nobody has to know it."""
-    if not make and not (settings.data_dir / "clickhouse").is_dir():
+    if not make and not (settings.data_dir / files.DATA).is_dir():
         raise ConfigError(
             f"no ClickHouse: {settings.data_dir} has no database (`litefuse up` makes it; --data-dir says where it is), "
             "and LITEFUSE_CLICKHOUSE_URL is not set"
         )
-    from litefuse.cli.up import engine
+    from litefuse.embedded import open_embedded
 
-    open_embedded = engine()
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     embedded = await open_embedded(replace(settings, clickhouse_port=0))
     stack.push_async_callback(embedded.close)
     return embedded

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from litefuse.cli.late import LateLog, LateStore, address
 from litefuse.cli.shutdown import Sequence, Signals
+from litefuse.embedded.embedded import base_url
 from litefuse.errors import ConfigError
-from litefuse.settings import Secret, Settings
+from litefuse.settings import Settings
 from litefuse.telemetry import logs, loop
 from litefuse.telemetry.logs import event
 
 if TYPE_CHECKING:
     from litefuse.clickhouse.client import Store
+    from litefuse.embedded import Embedded
     from litefuse.http import Server
 
 logger = logging.getLogger("litefuse.start")
@@ -45,7 +47,7 @@ class Process:
     settings: Settings
     roles: frozenset[str]
     prepare: Callable[[Store], Awaitable[None]] | None = None
-    engine: Callable[[Settings], Awaitable[Engine]] | None = None
+    engine: Callable[[Settings], Awaitable[Embedded]] | None = None
     announce: Callable[[Process], None] = lambda _: None
     port: int = 0
     otlp_port: int = 0
@@ -110,7 +112,7 @@ class Process:
         if self.engine is not None:
             engine = await self.engine(settings)
             stopping.push("engine", engine.close)
-            url = Secret(engine.url)
+            url = engine.url
             where = lambda: url  # noqa: E731 - the engine's own address, not one of an earlier run
         store = LateStore(where, self.prepare)
         self._parts.append(store)
@@ -206,21 +208,6 @@ class Process:
                 event(logger, logging.WARNING, "not ready yet", reasons="; ".join(reasons))
             await asyncio.sleep(_LOOK_EVERY)
             waited += _LOOK_EVERY
-
-
-class Engine(Protocol):
-    """What litefuse.embedded.open_embedded gives."""
-
-    @property
-    def url(self) -> str: ...
-
-    async def close(self) -> None: ...
-
-
-def base_url(host: str, port: int) -> str:
-    """The address to open: a wildcard host is shown as the loopback address, IPv6 in brackets."""
-    shown = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 def run(process: Process) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from litefuse.settings import Secret, Settings
 if TYPE_CHECKING:
     from litefuse.cli.process import Process
     from litefuse.clickhouse.client import Store
-    from litefuse.embedded import Embedded
     from litefuse.keys import Pair
 
 ROLES = frozenset(("ingest", "worker", "web"))
@@ -39,20 +37,9 @@ def run(options: Namespace, settings: Settings) -> int:
     make_data_dir(settings)
     if settings.clickhouse_url:
         return process.run(process.Process(settings, ROLES, first.prepare, announce=first.announce))
-    return process.run(process.Process(settings, ROLES, first.prepare, engine(), first.announce))
-
-
-def engine() -> Callable[[Settings], Awaitable[Embedded]]:
-    """What opens the embedded engine. Raises ConfigError when it is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("chdb") is None:
-        raise ConfigError(
-            "the embedded ClickHouse is not installed: pip install 'litefuse[embedded]', or set LITEFUSE_CLICKHOUSE_URL"
-        )
     from litefuse.embedded import open_embedded
 
-    return open_embedded
+    return process.run(process.Process(settings, ROLES, first.prepare, open_embedded, first.announce))
 
 
 def make_data_dir(settings: Settings) -> None:
@@ -60,9 +47,9 @@ def make_data_dir(settings: Settings) -> None:
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--data-dir {settings.data_dir}: {error.strerror or error}") from error
+        raise ConfigError(f"LITEFUSE_DATA_DIR: cannot make {settings.data_dir}: {error.strerror or error}") from error
     if not os.access(settings.data_dir, os.W_OK | os.X_OK):
-        raise ConfigError(f"--data-dir {settings.data_dir}: cannot be written")
+        raise ConfigError(f"LITEFUSE_DATA_DIR: cannot write to {settings.data_dir}")
 
 
 @dataclass
@@ -107,7 +94,9 @@ class First:
         try:
             project_file.write(self.settings.data_dir, project_file.Project(endpoint, pair.public_key, pair.secret_key))
         except OSError as error:
-            raise ConfigError(f"--data-dir {self.settings.data_dir}: cannot write project.env: {error}") from error
+            raise ConfigError(
+                f"LITEFUSE_DATA_DIR: cannot write {self.settings.data_dir}/project.env: {error}"
+            ) from error
 
     def announce(self, process: Process) -> None:
         """Called when the ports are known: the file gets the endpoint, people get the text."""
@@ -126,7 +115,7 @@ class First:
 
 def text(settings: Settings, process: Process, project: project_file.Project | None, made: bool) -> str:
     """What a start prints. The secret is in it only when its key was made by this start."""
-    from litefuse.cli.process import base_url
+    from litefuse.embedded.embedded import base_url
 
     path = settings.data_dir / project_file.NAME
     lines = [f"Litefuse {__version__}", "", f"  UI          {process.url}"]
