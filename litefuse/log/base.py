@@ -46,10 +46,14 @@ class Record:
                 return value.decode("utf-8", "replace")
         return None
 
+    def texts(self) -> dict[str, str]:
+        """All headers at once, as `header` gives each: one pass for those who need several."""
+        return {key: value.decode("utf-8", "replace") for key, value in self.headers}
+
     @property
     def size(self) -> int:
         """Bytes this record is counted with in every bound: value, headers and a constant for objects."""
-        return len(self.value) + sum(len(k) + len(v) for k, v in self.headers) + 200
+        return len(self.value) + sum([len(k) + len(v) for k, v in self.headers]) + 200
 
 
 class Committed(NamedTuple):

@@ -1,4 +1,4 @@
-"""The corners of aiokafka that it does not offer in public, in one place; each is covered by `tests/log/test_kafka.py`.
+"""The corners of aiokafka that it does not offer in public, in one place; `tests/log/test_kafka*.py` cover each.
 aiokafka is pinned to one minor version for this file's sake.
 
 Why each is needed is said where it is. Everything here belongs to the clients' event loop.

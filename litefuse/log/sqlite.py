@@ -52,7 +52,7 @@ class SqliteLog:
         self._timeout = timeout
         self._buffer_bytes = buffer_bytes
         self._consumers: list[SqliteConsumer] = []
-        self._writer = Writer(path, forget, self._written)
+        self._writer = Writer(path, timeout, forget, self._written)
         self._reader: sqlite3.Connection | None = None
         self._threads = ThreadPoolExecutor(1, "litefuse-log-read")
         self._lock: int | None = None
@@ -92,7 +92,7 @@ class SqliteLog:
         if self._writer.waiting_bytes and self._writer.waiting_bytes + size > self._buffer_bytes:
             raise LogFull(f"{self._writer.waiting_bytes} bytes wait to be written")
         self._check()
-        put = Put(topic, row, headers, size, self._due(), asyncio.get_running_loop().create_future())
+        put = Put(topic, row, headers, size, time.monotonic(), asyncio.get_running_loop().create_future())
         self._writer.put(put)
         return await put.future
 
@@ -136,7 +136,7 @@ class SqliteLog:
 
     async def ping(self) -> None:
         self._check()
-        probe = Probe(self._due(), asyncio.get_running_loop().create_future())
+        probe = Probe(time.monotonic(), asyncio.get_running_loop().create_future())
         self._writer.put(probe)
         try:
             async with asyncio.timeout(_PING_S):
@@ -148,7 +148,7 @@ class SqliteLog:
 
     async def commit(self, topic: str, group: str, offset: int, metadata: str) -> None:
         self._check()
-        item = Commit(topic, group, offset, metadata, self._due(), asyncio.get_running_loop().create_future())
+        item = Commit(topic, group, offset, metadata, time.monotonic(), asyncio.get_running_loop().create_future())
         self._writer.put(item)
         await item.future
 
@@ -192,9 +192,6 @@ class SqliteLog:
     def _check(self) -> None:
         if not self._started:
             raise LogUnavailable("the log is not open")
-
-    def _due(self) -> float:
-        return time.monotonic() + self._timeout
 
     def _own(self) -> int:
         """The lock that makes us the owner; it goes with the process, however that ends."""

@@ -40,16 +40,24 @@ _SHRINK_PAGES = 512
 #: Seconds between two looks at how much is free.
 _SHRINK_EVERY_S = 5.0
 
+#: While something waits, seconds between two looks at whether it has waited too long.
+_SWEEP_S = 0.005
+#: A busy event loop lets go of the GIL only for moments, and takes it back before the writer's thread is awake: seen, for
+#: ten seconds on end. So when something has waited for the first of these, the loop holds still for the second, in
+#: which a whole group gets through.
+_LATE_S = 0.015
+_GIVE_WAY_S = 0.0003
+
 
 @dataclass(slots=True)
 class Put:
-    """A record on its way. `due` is when its publisher stops waiting (monotonic seconds)."""
+    """A record on its way, `since` when (monotonic seconds)."""
 
     topic: str
     row: sql.Row
     headers: Headers
     size: int
-    due: float
+    since: float
     future: asyncio.Future[Placed]
     offset: int = -1
 
@@ -60,7 +68,7 @@ class Commit:
     group: str
     offset: int
     metadata: str
-    due: float
+    since: float
     future: asyncio.Future[None]
     size: int = 0
 
@@ -69,7 +77,7 @@ class Commit:
 class Probe:
     """Waits for a turn of the writer; after a failure, for a write that works."""
 
-    due: float
+    since: float
     future: asyncio.Future[None]
     size: int = 0
 
@@ -82,6 +90,8 @@ Written = Callable[[str, Sequence[Put], int], None]
 @dataclass
 class Writer:
     path: Path
+    timeout: float
+    """Seconds that publishers wait."""
     forget: frozenset[str]
     written: Written
     waiting_bytes: int = 0
@@ -105,7 +115,7 @@ class Writer:
         await opened
 
     def put(self, item: Item) -> None:
-        """Queue it. Its future is set when it is durable, or with LogUnavailable when `due` comes first."""
+        """Queue it. Its future is set when it is durable, or with LogUnavailable after `timeout`."""
         if self._closing or self._ended:
             raise LogUnavailable("the log is closed")
         self.waiting_bytes += item.size
@@ -129,11 +139,14 @@ class Writer:
     # -- in the loop -------------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        self._expire(time.monotonic())
-        self._sweeper = self._loop.call_later(0.25, self._sweep) if self._pending else None
+        now = time.monotonic()
+        self._expire(now)
+        if self._pending and now - self._pending[0].since > _LATE_S:
+            time.sleep(_GIVE_WAY_S)
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if self._pending else None
 
     def _expire(self, now: float) -> None:
-        while self._pending and (self._pending[0].future.done() or self._pending[0].due <= now):
+        while self._pending and (self._pending[0].future.done() or self._pending[0].since + self.timeout <= now):
             future = self._pending.popleft().future
             if not future.done():
                 future.set_exception(LogUnavailable("the log did not confirm in time"))

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,25 @@ async def test_many_requests_share_an_fsync(sqlite_kit: SqliteKit) -> None:
     for _ in range(5):
         await log.publish(sqlite_kit.topic, b"x", [])
     assert log.groups - before == 5
+
+
+async def test_a_busy_event_loop_does_not_starve_the_writer(sqlite_kit: SqliteKit) -> None:
+    """The loop lets go of the GIL only for moments; publishers must hear from the writer's thread all the same."""
+    log = await sqlite_kit.open()
+    done = False
+
+    async def hog() -> None:
+        while not done:
+            until = time.perf_counter() + 0.002
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    hogging = asyncio.create_task(hog())
+    for _ in range(20):
+        await asyncio.gather(*[log.publish(sqlite_kit.topic, b"x" * 500, []) for _ in range(50)])
+    done = True
+    await hogging
 
 
 async def test_the_file_is_durable_and_private(sqlite_kit: SqliteKit) -> None:
