@@ -37,17 +37,22 @@ async def config(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
 # -- topics -----------------------------------------------------------------------------------------------------------
 
 
-async def test_topics_are_made_as_they_should_be(kafka: KafkaServer, admin: AIOKafkaAdminClient) -> None:
-    settings = Settings(log_url=Secret(f"kafka://{kafka.bootstrap}"))
-    logs = [KafkaLog(settings), KafkaLog(settings), KafkaLog(settings)]
-    await asyncio.gather(*[log.start() for log in logs])  # at once: somebody is faster
-    largest = os.urandom(logs[0].max_value_bytes([]))
-    await logs[0].publish(TRACES, largest, [])
-    await logs[1].publish(DEAD, largest, [("error", b"x" * 100_000)])  # what may be too large to keep can be put away
-    await asyncio.gather(*[log.close() for log in logs])
-    topics = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics([TRACES, DEAD])}
+async def test_topics_are_made_as_they_should_be() -> None:
+    with KafkaServer() as fresh:  # other tests have these topics on the shared broker
+        settings = Settings(log_url=Secret(f"kafka://{fresh.bootstrap}"))
+        logs = [KafkaLog(settings), KafkaLog(settings), KafkaLog(settings)]
+        await asyncio.gather(*[log.start() for log in logs])  # at once: somebody is faster
+        largest = os.urandom(logs[0].max_value_bytes([]))
+        await logs[0].publish(TRACES, largest, [])
+        # What may be too large to keep can be put away.
+        await logs[1].publish(DEAD, largest, [("error", b"x" * 100_000)])
+        await asyncio.gather(*[log.close() for log in logs])
+        admin = AIOKafkaAdminClient(bootstrap_servers=fresh.bootstrap)
+        await admin.start()
+        topics = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics([TRACES, DEAD])}
+        traces, dead = await config(admin, TRACES), await config(admin, DEAD)
+        await admin.close()
     assert topics == {TRACES: 6, DEAD: 6}
-    traces, dead = await config(admin, TRACES), await config(admin, DEAD)
     assert traces["max.message.bytes"] == "8388608"
     assert traces["message.timestamp.type"] == "LogAppendTime"
     assert dead["max.message.bytes"] == str(8388608 + 1048576)
