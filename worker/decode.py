@@ -11,7 +11,7 @@ the decoder's thread, on slices of about 1 MiB, since ptars holds the GIL while 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,11 +45,12 @@ class Defaults:
     inflated_limit: int = 67108864
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which makes a costly constructor: there is one for every small record
 class _Payload:
     """A record as protobuf bytes. `places` are the places its spans have within the record, None for 0, 1, 2 …"""
 
     record: Record
+    headers: Mapping[str, str]
     body: bytes
     project_id: str
     received_at: int
@@ -90,34 +91,36 @@ def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Sli
 
 def cut_down(record: Record, row: int) -> bytes:
     """An export request with that one span of the record, its resource and its scope, as uncompressed protobuf."""
-    return wire.keep(_protobuf(record, Defaults())[0], {row})
+    return wire.keep(_protobuf(record, record.texts(), Defaults())[0], {row})
 
 
 # -- from record to protobuf -------------------------------------------------------------------------------------------
 
 
 def _payload(record: Record, defaults: Defaults, letters: list[Letter]) -> _Payload:
-    project_id = record.header("project_id") or defaults.project_id
+    headers = record.texts()
+    project_id = headers.get("project_id") or defaults.project_id
     if not project_id:
         raise _NoProject(Reason.NO_PROJECT.text)
-    body, places, rejected = _protobuf(record, defaults)
+    body, places, rejected = _protobuf(record, headers, defaults)
     letters += [Letter(record, reason, error, row) for row, reason, error in rejected]
     return _Payload(
         record,
+        headers,
         body,
         project_id,
-        _number(record.header("received_at"), record.timestamp_ns),
-        _number(record.header("retention_days"), defaults.retention_days),
+        _number(headers.get("received_at"), record.timestamp_ns),
+        _number(headers.get("retention_days"), defaults.retention_days),
         places,
     )
 
 
 def _protobuf(
-    record: Record, defaults: Defaults
+    record: Record, headers: Mapping[str, str], defaults: Defaults
 ) -> tuple[bytes, tuple[int, ...] | None, list[tuple[int, Reason, str]]]:
     """The record's body as protobuf, the places of its spans, and the spans that JSON could not give."""
-    body = inflate(record.value, record.header("content_encoding") or "", defaults.inflated_limit)
-    kind = (record.header("content_type") or PROTOBUF).partition(";")[0].strip().lower()
+    body = inflate(record.value, headers.get("content_encoding", ""), defaults.inflated_limit)
+    kind = (headers.get("content_type") or PROTOBUF).partition(";")[0].strip().lower()
     if kind == PROTOBUF:
         return body, None, []
     if kind != JSON:
@@ -251,9 +254,7 @@ def _origin(payloads: list[_Payload], payload_of: npt.NDArray[np.int64]) -> dict
     records = [p.record for p in payloads]
     texts = {
         "project_id": [p.project_id for p in payloads],
-        "public_key": [r.header("public_key") or "" for r in records],
-        "sdk_name": [r.header("sdk_name") or "" for r in records],
-        "sdk_version": [r.header("sdk_version") or "" for r in records],
+        **{name: [p.headers.get(name, "") for p in payloads] for name in ("public_key", "sdk_name", "sdk_version")},
         "log_topic": [r.topic for r in records],
     }
     columns = {name: pa.array(values, pa.utf8()).take(where) for name, values in texts.items()}

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from litefuse.log.base import Partition, Record
 from litefuse.telemetry import metrics as m
@@ -47,8 +48,8 @@ class Lane:
     position: int = -1
     """Offset up to which the log was read, also over records that are none (transaction markers)."""
     stopping: bool = False
-    _waiting: deque[tuple[Record, float]] = field(default_factory=deque)
-    _waiting_bytes: int = 0
+    _waiting: deque[tuple[Record, int, float]] = field(default_factory=deque)
+    """Records with their sizes and when they were read."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _held: int = 0
 
@@ -56,10 +57,9 @@ class Lane:
         """Called by intake after each poll."""
         now = time.monotonic()
         self.position = position
-        for record in records:
-            self._waiting.append((record, now))
-            self._waiting_bytes += record.size
-            self.hold(record.size)
+        sizes = [record.size for record in records]
+        self._waiting.extend(zip(records, sizes, repeat(now), strict=False))
+        self.hold(sum(sizes))
         self._news.set()
 
     def hold(self, size: int) -> None:
@@ -92,15 +92,14 @@ class Lane:
                 return [], 0.0
         taken: list[Record] = []
         size = 0
-        read_at = self._waiting[0][1] if self._waiting else 0.0
+        read_at = self._waiting[0][2] if self._waiting else 0.0
         plan = self.standing.plan
         while self._waiting and size < SLICE_BYTES and not self.stopping:
             if plan is not None and self._waiting[0][0].offset >= plan.end:
                 break
-            record, _ = self._waiting.popleft()
+            record, record_size, _ = self._waiting.popleft()
             taken.append(record)
-            size += record.size
-            self._waiting_bytes -= record.size
+            size += record_size
         return taken, read_at
 
     def inherited_complete(self, plan: Plan) -> bool:
