@@ -27,7 +27,7 @@ _PARTS = (
 )
 _RATES = (
     "SELECT countIf(received_at >= now() - INTERVAL 1 MINUTE), countIf(received_at >= now() - INTERVAL 1 HOUR), "
-    "max(received_at) FROM spans WHERE start_time >= now() - INTERVAL 2 HOUR"
+    "max(received_at) FROM spans WHERE received_at >= now() - INTERVAL 1 DAY"
 )
 _PROJECTS = (
     "SELECT (SELECT count() FROM projects FINAL WHERE NOT deleted), "
@@ -107,7 +107,7 @@ async def _store(screen: Screen, store: Store) -> None:
     screen.add("spans, last minute", f"{minute:,} ({minute / 60:,.1f}/s)")
     screen.add("spans, last hour", f"{hour:,} ({hour / 3600:,.1f}/s)")
     screen.add(
-        "newest span came in", "not in the last two hours" if newest.year < 1980 else f"{newest:%Y-%m-%d %H:%M:%S} UTC"
+        "newest span came in", "not in the last 24 hours" if newest.year < 1980 else f"{newest:%Y-%m-%d %H:%M:%S} UTC"
     )
     projects, keys = await one(_PROJECTS)
     screen.add("projects, valid keys", f"{projects:,}, {keys:,}")

@@ -103,7 +103,8 @@ CREATE TABLE IF NOT EXISTS spans
     version       UInt128 DEFAULT bitShiftLeft(toUInt128(toUInt64(toUnixTimestamp64Nano(received_at))), 64) + bitShiftLeft(toUInt128(log_offset), 24) + log_row COMMENT 'Orders copies of a span: received_at, then offset and place' CODEC(ZSTD(1)),
 
     INDEX by_trace_id trace_id TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX by_log_offset log_offset TYPE minmax GRANULARITY 1
+    INDEX by_log_offset log_offset TYPE minmax GRANULARITY 1,
+    INDEX by_received_at received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY (retention_days, toMonday(start_time))
