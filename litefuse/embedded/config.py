@@ -1,0 +1,58 @@
+"""The engine's configuration files. They exist for one thing: grants without sources.
+
+chDB has one user and makes no others, but takes its grants from a file. Left out of them are READ and WRITE on files,
+URLs, S3 and every other source: the engine itself refuses `file()`, `url()`, `s3()`, `mysql()`, tables with such engines,
+and `FROM '/etc/passwd'`, which chDB's database `default` would open. That holds for both logins: whoever gets hold of a
+password gets at the tables and not at the machine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from litefuse.errors import ConfigError
+
+_GRANTS = (
+    "GRANT SHOW, SELECT, INSERT, ALTER, CREATE, CREATE TEMPORARY TABLE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, "
+    "KILL QUERY, SYSTEM, dictGet ON *.*",
+    "GRANT TABLE ENGINE ON *",
+)
+
+_USERS = """<clickhouse>
+  <profiles><default><allow_introspection_functions>0</allow_introspection_functions></default></profiles>
+  <quotas><default/></quotas>
+  <users>
+    <default>
+      <password></password>
+      <profile>default</profile>
+      <quota>default</quota>
+      <networks><ip>::/0</ip></networks>
+      <grants>
+{grants}
+      </grants>
+    </default>
+  </users>
+</clickhouse>
+"""
+
+_SERVER = """<clickhouse>
+  <!-- Written anew at each start. -->
+  <users_config>{users}</users_config>
+  <remote_url_allow_hosts></remote_url_allow_hosts>
+</clickhouse>
+"""
+
+
+def connection_string(data: Path) -> str:
+    """Write the files beside `data`, the engine's directory, and return what chDB is opened with."""
+    data = data.absolute()
+    if set("?&") & set(str(data)):
+        raise ConfigError(f"LITEFUSE_DATA_DIR: {str(data)!r} has a ? or & in it, which chDB takes for an option")
+    place = data.with_name(f"{data.name}.config")
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    users = place / "users.xml"
+    server = place / "config.xml"
+    users.write_text(_USERS.format(grants="\n".join(f"        <query>{grant}</query>" for grant in _GRANTS)), "utf-8")
+    server.write_text(_SERVER.format(users=escape(str(users))), "utf-8")
+    return f"{data}?config-file={server}"

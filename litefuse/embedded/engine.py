@@ -1,0 +1,359 @@
+"""The embedded ClickHouse: chDB in threads (reliability section 1, "chDB as a server").
+
+One request is one fresh chDB session (0.1 ms), so that no setting, database or temporary table of one reaches another.
+Two pools of threads run them: one for inserts and the operator's queries, one for readers, so that neither waits for the
+other. The event loop never calls the engine: it hands over a `Call` and reads the result from a pipe, at the speed
+of whoever takes it. Memory is bounded by the pipe however large the result is.
+
+    running = await engine.start(call)      raises SqlError (202) when too many wait already
+    async for chunk in running: …           bytes in the format asked for
+    stats = await running.finished()        raises SqlError
+    await running.stop()                    at any time: ends the query; idempotent
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from litefuse.clickhouse.sql import identifier, literal
+from litefuse.embedded import gate, limits
+from litefuse.embedded.config import connection_string
+from litefuse.embedded.limits import Limits
+from litefuse.embedded.sqlerror import ABORTED, BUSY, CANCELLED, SYNTAX, UNKNOWN_FORMAT, SqlError
+from litefuse.embedded.statement import Head, Kind, Statement, describe, split_insert, with_outfile
+
+#: Statements that may wait for a thread, per pool. More are refused, which a client takes for "try again".
+_QUEUE = 64
+#: Bytes that the pipe and the loop's buffer hold of a result.
+_PIPE_BYTES = 1 << 20
+_READ_BYTES = 256 * 1024
+_F_SETPIPE_SZ = 1031  # Linux; more room means fewer wake-ups
+#: Statements whose check is remembered. The worker and ingest send the same ones again and again.
+_CHECKED = 512
+_CHECKED_BYTES = 16 * 1024
+_BASE = b"SET " + b", ".join(name.encode() + b" = " + literal(value) for name, value in limits.BASE.items())
+
+#: Names that chDB's Python layer takes for itself.
+_NO_FORMATS = frozenset(("dataframe", "datastore", "arrowtable", "debug"))
+
+#: One INSERT with data is one block, whatever it holds, hence atomic and told by one token. (Default: cut at 1 M rows
+#: or 256 MiB.)
+_ONE_BLOCK = {
+    "async_insert": "0",
+    "min_insert_block_size_rows": "1000000000",
+    "min_insert_block_size_bytes": "1099511627776",
+    "max_insert_block_size": "1000000000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One statement. `data` is what follows it, for an insert: the pieces of a body, in order."""
+
+    text: bytes
+    data: Sequence[bytes] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: str = "litefuse"
+    format: str = "TabSeparated"
+    reader: bool = False
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    seconds: float = 0.0
+
+
+class Running:
+    """A statement that runs or waits for its thread. Belongs to the event loop; `format` and `kind` are set by the thread
+    before the first byte comes."""
+
+    def __init__(self, engine: Engine, call: Call) -> None:
+        self.tag = f"litefuse:{uuid.uuid4().hex}"
+        self.call = call
+        self.format: str | None = None
+        self.kind: Kind | None = None
+        self._engine = engine
+        self._cancelled = threading.Event()
+        self._reader = asyncio.StreamReader(limit=_READ_BYTES)
+        self._transport: asyncio.BaseTransport | None = None
+        self._done: asyncio.Future[Stats] | None = None
+
+    async def _begin(self, pool: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        read, write = os.pipe()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(write, _F_SETPIPE_SZ, _PIPE_BYTES)
+        try:
+            self._transport, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(self._reader), os.fdopen(read, "rb", 0)
+            )
+        except BaseException:
+            os.close(write)
+            raise
+        self._done = loop.run_in_executor(pool, self._engine._work, self, write)
+        self._done.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at: no warning
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    @property
+    def done(self) -> bool:
+        return self._done is not None and self._done.done()
+
+    async def read(self, timeout: float | None = None) -> bytes | None:
+        """The next bytes of the result, b"" at its end, None when there are none within `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._reader.read(_READ_BYTES)
+        except TimeoutError:
+            return None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self.read():
+            yield chunk
+
+    async def finished(self) -> Stats:
+        """Wait for the end. Whoever waits has read the result, or there is none. Raises SqlError."""
+        assert self._done is not None
+        try:
+            return await asyncio.shield(self._done)
+        finally:
+            if self._done.done():
+                self._close()
+
+    async def stop(self) -> None:
+        """End it: a statement that has not begun never does, one that runs is killed. Returns when its thread is free."""
+        assert self._done is not None
+        self._cancelled.set()
+        while not self._done.done():
+            self._engine._kill(self.tag)
+            drain = asyncio.create_task(self._drain())  # a thread that waits for room in the pipe hears of nothing
+            await asyncio.wait([self._done], timeout=0.1)
+            drain.cancel()
+            await asyncio.gather(drain, return_exceptions=True)
+        self._close()
+
+    async def _drain(self) -> None:
+        with contextlib.suppress(RuntimeError):  # somebody else reads
+            while await self._reader.read(_READ_BYTES):
+                pass
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+
+class _Pool:
+    """Threads, and a bounded number of statements that wait for one."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self.size = size
+        self.taken = 0
+
+
+class Engine:
+    """The engine on one directory, open. Made by `Engine.open` in a thread; one per process (chDB's rule)."""
+
+    def __init__(self, connection: str, keep: Any, limit: Limits, writers: int, readers: int) -> None:
+        self._connection = connection
+        self._keep = keep
+        self._limits = limit
+        self._pools = {False: _Pool("litefuse-sql", writers), True: _Pool("litefuse-reader", readers)}
+        self._control = ThreadPoolExecutor(1, thread_name_prefix="litefuse-kill")
+        self._checked: OrderedDict[tuple[bytes, bool], Statement] = OrderedDict()
+        self._running: set[Running] = set()
+        self._closing = False
+
+    @classmethod
+    def open(
+        cls, data: Path, limit: Limits | None = None, *, writers: int = 2, readers: int = 4, database: str = "litefuse"
+    ) -> Engine:
+        """Open or make the engine's directory and the database. Blocks (0.4 s). Raises SqlError, ImportError."""
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = connection_string(data)
+        try:
+            keep = _session(connection)
+            keep.query(f"CREATE DATABASE IF NOT EXISTS {identifier(database)}")
+        except RuntimeError as error:
+            raise SqlError.of(error) from error
+        return cls(connection, keep, limit or Limits(), writers, readers)
+
+    async def start(self, call: Call) -> Running:
+        """Give the statement to a thread. Raises SqlError when too many wait, or while closing."""
+        if self._closing:
+            raise SqlError(ABORTED, "The embedded ClickHouse is shutting down")
+        pool = self._pools[call.reader]
+        if pool.taken >= pool.size + _QUEUE:
+            raise SqlError(BUSY, f"Too many simultaneous queries: {pool.size} run and {_QUEUE} wait already")
+        running = Running(self, call)
+        pool.taken += 1
+        self._running.add(running)
+
+        def ended(_: object) -> None:
+            pool.taken -= 1
+            self._running.discard(running)
+
+        try:
+            await running._begin(pool.threads)
+        except BaseException:
+            ended(None)
+            raise
+        assert running._done is not None
+        running._done.add_done_callback(ended)
+        return running
+
+    async def close(self, wait: float = 10.0) -> None:
+        """Start nothing any more, give what runs `wait` seconds, kill the rest, and close the engine. Idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        pending = [r._done for r in self._running if r._done is not None]
+        if pending:
+            await asyncio.wait(pending, timeout=wait)
+            await asyncio.gather(*(running.stop() for running in list(self._running)))
+        loop = asyncio.get_running_loop()
+        for threads in (*(pool.threads for pool in self._pools.values()), self._control):
+            await loop.run_in_executor(None, threads.shutdown)
+        await loop.run_in_executor(None, self._keep.close)
+
+    def _kill(self, tag: str) -> None:
+        def kill() -> None:
+            with contextlib.suppress(RuntimeError):  # the next round tries again
+                self._keep.query(f"KILL QUERY WHERE endsWith(Settings['log_comment'], '{tag}') ASYNC")
+
+        with contextlib.suppress(RuntimeError):  # shut down: nothing runs any more
+            self._control.submit(kill)
+
+    # -- in a thread ---------------------------------------------------------------------------------------------------
+
+    def _work(self, running: Running, write: int) -> Stats:
+        """Run one statement in a session of its own; its result goes into the pipe. Raises SqlError."""
+        session = None
+        try:
+            if running.cancelled:
+                raise SqlError(CANCELLED, "Query was cancelled")
+            session = _session(self._connection)
+            return self._run(session, running, write)
+        except RuntimeError as error:  # ChdbError is one
+            raise SqlError.of(error) from error
+        except BrokenPipeError:
+            raise SqlError(CANCELLED, "Query was cancelled: its result is not wanted any more") from None
+        finally:
+            if session is not None:
+                session.close()
+            os.close(write)
+
+    def _run(self, session: Any, running: Running, write: int) -> Stats:
+        call = running.call
+        if call.format.lower() in _NO_FORMATS:
+            raise SqlError(UNKNOWN_FORMAT, f"Unknown format {call.format}")
+        head = split_insert(call.text)
+        statement = self._check(session, call, head)
+        running.kind = statement.kind
+        settings = self._settings(call, statement, running.tag)
+        session.query(f"USE {identifier(call.database)}")
+        session.query(b"SET " + b", ".join(name.encode() + b" = " + literal(v) for name, v in settings.items()))
+        if running.cancelled:
+            raise SqlError(CANCELLED, "Query was cancelled")
+        if statement.kind is Kind.INSERT:
+            assert head is not None
+            return _insert(session, head, call)
+        if statement.kind is Kind.SELECT:
+            running.format = statement.format or call.format
+            text = with_outfile(call.text, statement, f"/dev/fd/{write}")
+            return _stats(session.query(text, call.format, params=dict(call.parameters)))
+        result = session.query(call.text, call.format, params=dict(call.parameters))
+        if result.size():
+            running.format = statement.format or call.format
+            _write_all(write, result.bytes())
+        return _stats(result)
+
+    def _settings(self, call: Call, statement: Statement, tag: str) -> dict[str, str]:
+        if call.reader:
+            own = limits.for_reader(call.settings, statement.settings, self._limits, tag)
+        else:
+            own = limits.for_operator(call.settings, tag, read_only=call.read_only)
+        extra = _ONE_BLOCK if statement.kind is Kind.INSERT else {}
+        return {**limits.BASE, **extra, **own}
+
+    def _check(self, session: Any, call: Call, head: Head | None) -> Statement:
+        """The statement as the engine's parser sees it. Raises SqlError when it is none, or several, or not allowed."""
+        text = call.text if head is None else head.text + b" FORMAT " + head.format.encode()
+        key = (text, call.reader)
+        known = self._checked.get(key) if not call.parameters or not call.reader else None
+        if known is not None:
+            return known
+        session.query(_BASE)
+        canonical: bytes = session.query(
+            b"SELECT formatQuerySingleLine(" + literal(text) + b")", "TabSeparatedRaw"
+        ).bytes()
+        statement = describe(canonical.rstrip(b"\n"))
+        if (statement.kind is Kind.INSERT) != (head is not None):
+            raise SqlError(SYNTAX, "Syntax error: cannot tell where the statement ends and its data begins")
+        if call.reader:
+            tree: bytes = session.query(
+                b"EXPLAIN AST " + statement.canonical, "TabSeparatedRaw", params=dict(call.parameters)
+            ).bytes()
+            gate.check(statement.canonical, tree)
+        if len(text) <= _CHECKED_BYTES and not (call.reader and call.parameters):
+            self._checked[key] = statement
+            while len(self._checked) > _CHECKED:
+                self._checked.popitem(last=False)
+        return statement
+
+
+def _session(connection: str) -> Any:
+    from chdb.session import Session
+
+    make: Any = Session
+    return make(connection)
+
+
+def _insert(session: Any, head: Head, call: Call) -> Stats:
+    # Not session.query(statement + data): chDB ends the data at the first blank line in it.
+    inserter = session.send_insert(head.text.decode("utf-8", "replace"), head.format)
+    try:
+        for piece in (call.text[head.end :], *call.data):
+            if piece:
+                inserter.append(piece)
+        result = inserter.finish()
+    except BaseException:
+        inserter.cancel()
+        raise
+    return Stats(written_rows=result.rows_written, written_bytes=result.bytes_written, seconds=result.elapsed)
+
+
+def _write_all(write: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(write, view) :]
+
+
+def _stats(result: Any) -> Stats:
+    return Stats(
+        read_rows=result.rows_read(),
+        read_bytes=result.bytes_read(),
+        written_rows=result.rows_written(),
+        written_bytes=result.bytes_written(),
+        seconds=result.elapsed(),
+    )
