@@ -113,7 +113,7 @@ class Running:
     otlp: Server
     client: aiohttp.ClientSession
     log: Log
-    store: Store
+    store: Any
 
     async def post(
         self,
@@ -149,9 +149,9 @@ def basic(public: str = PUBLIC, secret: str = SECRET) -> str:
 
 @asynccontextmanager
 async def running(
-    where: Path | FaultyLog | Log, *, limits: Limits | None = None, store: Store | None = None, **settings: Any
+    where: Path | FaultyLog | Log, *, limits: Limits | None = None, store: Any = None, **settings: Any
 ) -> AsyncIterator[Running]:
-    """`where`: a directory for a SQLite log, or a log."""
+    """`where`: a directory for a SQLite log, or a log. `store`: a `Store` of the above, or a real one."""
     made = Settings(**settings)
     log = cast(Log, SqliteLog(where / "log.db") if isinstance(where, Path) else where)
     if isinstance(where, Path):
