@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from litefuse.cli.docs import PAGES
 from litefuse.reasons import Reason
 from litefuse.settings_load import ROWS
 from litefuse.telemetry.metrics import TABLE as METRICS
-from schemas.docs import tables
+from schemas.docs import EXAMPLES, tables
+from tests.processes import Litefuse, litefuse
+from tests.sql import Sql
 
 REPO = Path(__file__).resolve().parents[1]
 DOCS = REPO / "docs"
@@ -54,7 +57,7 @@ def test_every_column_is_documented_with_a_comment() -> None:
             assert column.comment, f"{table.name}.{column.name} has no comment"
 
 
-def test_every_route_is_documented() -> None:
+async def test_every_route_is_documented() -> None:
     from ingest.app import OTLP_PREFIX, PUBLIC_PREFIX, Ingest
     from litefuse.http.routes import common
     from litefuse.settings import Settings
@@ -67,7 +70,7 @@ def test_every_route_is_documented() -> None:
     for route in routes:
         path = re.sub(r"^/static/.*", "/static/…", route.path)
         assert f"{path}`" in page, route.path
-    ingest._traces.close()
+    await ingest._traces.close()
 
 
 def test_every_reason_is_documented() -> None:
@@ -114,3 +117,23 @@ def test_make_targets_in_the_docs_exist() -> None:
     targets = set(re.findall(r"^(\w+):", makefile, re.M))
     for path in ALL:
         assert set(re.findall(r"\bmake (up|test|faults|bench|lint|docs|clean)\b", path.read_text())) <= targets
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Litefuse]:
+    with litefuse("clickhouse", data_dir=tmp_path_factory.mktemp("docs") / "data") as process:
+        yield process
+
+
+@pytest.mark.parametrize(("title", "query"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
+def test_example_queries_run_as_the_reader(title: str, query: str, engine: Litefuse) -> None:
+    Sql(engine).command(query)
+
+
+def test_columns_in_the_docs_are_those_of_a_migrated_database(engine: Litefuse) -> None:
+    documented = {(table.name, c.name): (c.type, c.comment) for table in tables() for c in table.columns}
+    rows = Sql(engine, "litefuse")(
+        "SELECT table, name, type, comment FROM system.columns WHERE database = 'litefuse' AND table != 'schema_migrations'"
+    )
+    found = {(row["table"], row["name"]): (row["type"], row["comment"]) for row in rows}
+    assert found == documented
