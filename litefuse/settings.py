@@ -18,6 +18,10 @@ ALL = ("up", "ingest", "worker", "web", "clickhouse", "cli")
 class Secret(str):
     """A text that prints as stars. `reveal()` gives it away, on purpose and findable."""
 
+    def __new__(cls, value: str = "") -> Secret:
+        # Of a Secret too: str() of one gives stars, which would silently become the secret.
+        return super().__new__(cls, value.reveal() if isinstance(value, Secret) else value)
+
     def __repr__(self) -> str:
         return "'***'"
 

@@ -158,3 +158,10 @@ def with_outfile(text: bytes, statement: Statement, path: str) -> bytes:
                 at = top[i].start
                 break
     return text[:at] + b" INTO OUTFILE '" + path.encode() + b"' APPEND " + text[at:]
+
+
+def with_infile(head: Head, path: str) -> bytes:
+    """An insert that reads its data from a file: the clause goes in front of a SETTINGS clause, else to the end."""
+    at = next((t.start for t in tokens(head.text) if t.depth == 0 and t.is_word(b"SETTINGS")), len(head.text))
+    clause = b" FROM INFILE '" + path.encode() + b"' "
+    return head.text[:at] + clause + head.text[at:] + b" FORMAT " + head.format.encode()
