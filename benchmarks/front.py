@@ -17,7 +17,7 @@ from benchmarks.inputs import Body
 from benchmarks.load import request, send
 from benchmarks.loop import run_in_loop
 from benchmarks.machine import spending
-from benchmarks.servers import LOGS, PUBLIC_KEY, SECRET_KEY, Servers, pid_of
+from benchmarks.servers import LOGS, PUBLIC_KEY, SECRET_KEY, Servers, ended, pid_of
 from tests.processes import Litefuse
 
 #: Connections at once, by spans a request.
@@ -67,10 +67,9 @@ def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] =
     """Every input to an ingest over each log. Both run all the time, and take turns within a round."""
     runs: dict[tuple[str, str, str], list[Once]] = {}
     with contextlib.ExitStack() as ending:
-        ingests: dict[str, Litefuse] = {}
-        for log in LOGS:
-            ingests[log] = servers.role("ingest", log, f"ingest-{log}")
-            ending.callback(ingests[log].kill)
+        ingests = {
+            log: ending.enter_context(ended(servers.role("ingest", log, f"ingest-{log}"))).start() for log in LOGS
+        }
         everything = feeds(quick)
         for number in range(rounds):
             for feed in everything:

@@ -15,15 +15,15 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import front, inputs, whole
 from benchmarks.figures import Table, short
-from benchmarks.servers import LOGS, Servers, pid_of
+from benchmarks.servers import LOGS, Servers, ended, pid_of
 
 _RATE = 250
-_TOP = 25
+_TOP = 15
 #: Functions of these trees are listed with all that they call.
 _OURS = ("worker/", "ingest/", "litefuse/")
 
@@ -56,11 +56,13 @@ def sampled(pid: int) -> Iterator[Stacks]:
         sampler = subprocess.Popen(
             [*command, "--nonblocking", "--duration", "600"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         try:
+            assert sampler.stdout is not None
+            sampler.stdout.readline()  # it says so when it begins
             yield stacks
         finally:
             sampler.send_signal(signal.SIGINT)
@@ -70,6 +72,19 @@ def sampled(pid: int) -> Iterator[Stacks]:
         for line in raw.read_text().splitlines():
             stack, _, count = line.rpartition(" ")
             stacks.add(stack.split(";"), int(count))
+
+
+@dataclass
+class _Look:
+    """`sampled`, for code that opens it somewhere inside."""
+
+    pid: int
+    stacks: Stacks = field(default_factory=Stacks)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        with sampled(self.pid) as self.stacks:
+            yield
 
 
 def run(servers: Servers, say: Callable[[str], None] = lambda _: None) -> list[Table]:
@@ -83,23 +98,21 @@ def run(servers: Servers, say: Callable[[str], None] = lambda _: None) -> list[T
     for name, bodies in feeds.items():
         for log in LOGS:
             say(f"profile: worker, {name}, {log}")
-            with sampled(os.getpid()) as stacks:
-                one = whole.once(servers, log, bodies, servers.sink, f"profile-{log}")
-            tables += _tables(f"worker, {name}, {log}", stacks, one.per_span("worker"), "span")
+            look = _Look(os.getpid())
+            one = whole.once(servers, log, bodies, servers.sink, f"profile-{log}", look.open)
+            tables += _tables(f"worker, {name}, {log}", look.stacks, one.per_span("worker"), "span")
     requests = [feed for feed in front.feeds(quick=False) if feed.kind == "protobuf"]
     for log in LOGS:
-        ingest = servers.role("ingest", log, f"profile-ingest-{log}")
-        try:
+        with ended(servers.role("ingest", log, f"profile-ingest-{log}")) as ingest:
+            ingest.start()
             for feed in requests:
                 say(f"profile: ingest, {feed.name}, {log}")
-                longer = front.Feed(feed.name, feed.spans, feed.kind, feed.bodies, feed.requests * 8)
+                longer = replace(feed, requests=feed.requests * 8)
                 with sampled(pid_of(ingest)) as stacks:
                     sent = front.once(ingest, longer, {"ingest": pid_of(ingest)})
-                units = sent.spans if feed.spans > 1 else sent.requests
+                unit, units = ("span", sent.spans) if feed.spans > 1 else ("request", sent.requests)
                 cost = sent.cpu["ingest"] / units * 1e6
-                tables += _tables(f"ingest, {feed.name}, {log}", stacks, cost, "span" if feed.spans > 1 else "request")
-        finally:
-            ingest.kill()
+                tables += _tables(f"ingest, {feed.name}, {log}", stacks, cost, unit)
     return tables
 
 

@@ -53,7 +53,7 @@ class Servers:
         return Settings(data_dir=directory, log_url=Secret(self.log_url(log, directory / "log.db")))
 
     def role(self, role: str, log: str, name: str) -> Litefuse:
-        """A process with one role over a log, ready. Its keys are PUBLIC_KEY and SECRET_KEY."""
+        """A process with one role over a log, not started yet. Its keys are PUBLIC_KEY and SECRET_KEY."""
         directory = self.directory / name
         environment = {
             **keys(),
@@ -61,7 +61,7 @@ class Servers:
             "LITEFUSE_CLICKHOUSE_URL": self.store_url,
             "LITEFUSE_LOG_LEVEL": "warning",
         }
-        return Litefuse((role,), directory, environment, program=("-m", "benchmarks.role")).start()
+        return Litefuse((role,), directory, environment, program=("-m", "benchmarks.role"))
 
 
 def keys() -> dict[str, str]:
@@ -81,6 +81,18 @@ def pid_of(process: Litefuse) -> int:
 
 
 @contextlib.contextmanager
+def ended(process: Litefuse) -> Iterator[Litefuse]:
+    """Kill it afterwards; show the end of its log when something went wrong meanwhile."""
+    try:
+        yield process
+    except BaseException:
+        print(process.tail(), file=sys.stderr)
+        raise
+    finally:
+        process.kill()
+
+
+@contextlib.contextmanager
 def workspace() -> Iterator[Path]:
     """A directory on disk that is gone afterwards."""
     cache = Path(__file__).resolve().parent.parent / ".cache"
@@ -95,8 +107,7 @@ def running(directory: Path) -> Iterator[Servers]:
     with contextlib.ExitStack() as ending:
         broker = ending.enter_context(KafkaServer(flags=_JVM))
         clickhouse = Litefuse(("clickhouse",), directory / "clickhouse", {"LITEFUSE_LOG_LEVEL": "warning"})
-        ending.callback(clickhouse.kill)
-        clickhouse.start()
+        ending.enter_context(ended(clickhouse)).start()
         servers = Servers(directory, broker, clickhouse)
         port = ending.enter_context(sink(servers.store_url))
         servers.sink = Sql(clickhouse, "litefuse").url(port)

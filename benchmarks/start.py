@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.figures import Section, Series, Table
 from benchmarks.machine import resident_bytes, spending
-from benchmarks.servers import pid_of
+from benchmarks.servers import ended, pid_of
 from tests.processes import Litefuse
 
 #: Seconds after `ready` at which a process counts as idle, and over which its idle CPU is measured.
@@ -23,7 +23,7 @@ def run(directory: Path, rounds: int, say: Callable[[str], None] = lambda _: Non
     for number in range(rounds):
         say(f"up: round {number + 1} of {rounds}")
         up = Litefuse(("up",), directory / f"up-{number}", {"LITEFUSE_LOG_LEVEL": "warning"})
-        try:
+        with ended(up):
             samples["ready"].append(_seconds(up.start))
             pid = pid_of(up)
             time.sleep(_SETTLE_S)
@@ -33,8 +33,6 @@ def run(directory: Path, rounds: int, say: Callable[[str], None] = lambda _: Non
             samples["idle"].append(spent.cpu["up"] / spent.wall * 1000)
             samples["stop"].append(_seconds(up.stop))
             samples["again"].append(_seconds(up.start))
-        finally:
-            up.kill()
     names = {
         "ready": ("first start until ready", "s"),
         "again": ("second start until ready", "s"),

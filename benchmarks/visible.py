@@ -24,14 +24,16 @@ from benchmarks.load import request, send
 from benchmarks.loop import run_in_loop
 from benchmarks.machine import spending
 from benchmarks.records import PROJECT
-from benchmarks.servers import PUBLIC_KEY, SECRET_KEY, Servers, keys, pid_of
+from benchmarks.servers import PUBLIC_KEY, SECRET_KEY, Servers, ended, keys, pid_of
 from tests.processes import Litefuse
 from tests.sql import Sql
 
 _SPANS = 512
+#: Requests before the first measurement.
+_WARM = 16
 _CONNECTIONS = 4
 _PROBE_EVERY_S = 0.05
-_ASK_EVERY_S = 0.02
+_ASK_EVERY_S = 0.05
 _DEADLINE_S = 60.0
 #: Probes lie this much later than the load's spans, so that finding them costs next to nothing.
 _AHEAD_NS = 3600 * 10**9
@@ -64,55 +66,62 @@ def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] =
         with deploy(servers) as deployment:
             for number in range(rounds):
                 say(f"visible: round {number + 1} of {rounds}, {deployment.name}")
-                result = run_in_loop(_measure(deployment, 2.0 if quick else 5.0, 30 if quick else 150))
+                result = run_in_loop(_measure(deployment, 2.0 if quick else 5.0, 30 if quick else 300))
                 results.setdefault(deployment.name, []).append(result)
     return _section(results)
 
 
 @contextlib.contextmanager
 def _up(servers: Servers) -> Iterator[Deployment]:
-    up = Litefuse(("up",), servers.directory / "up-visible", {**keys(), "LITEFUSE_LOG_LEVEL": "warning"})
-    try:
+    environment = {**keys(), "LITEFUSE_LOG_LEVEL": "warning"}
+    with ended(Litefuse(("up",), servers.directory / "up-visible", environment)) as up:
         up.start()
         yield Deployment("up", up, up, {"up": pid_of(up)})
-    finally:
-        up.kill()
 
 
 @contextlib.contextmanager
 def _roles(servers: Servers) -> Iterator[Deployment]:
     with contextlib.ExitStack() as ending:
-        processes = {role: servers.role(role, "kafka", f"visible-{role}") for role in ("ingest", "worker")}
-        for process in processes.values():
-            ending.callback(process.kill)
+        processes = {
+            role: ending.enter_context(ended(servers.role(role, "kafka", f"visible-{role}"))).start()
+            for role in ("ingest", "worker")
+        }
         pids = {role: pid_of(process) for role, process in processes.items()} | servers.pids("kafka")
         yield Deployment("roles over Kafka", processes["ingest"], servers.clickhouse, pids)
 
 
 async def _measure(deployment: Deployment, seconds: float, burst: int) -> Result:
     base = time.time_ns()
-    wires = [request(body, PUBLIC_KEY, SECRET_KEY) for body in inputs.http_spans(_SPANS, 16)]
     async with Asker(deployment.engine) as asker:
         before = await asker.count()
-        await send(deployment.ingest.port, wires, _CONNECTIONS)  # warm
-        await asker.until(before + len(wires) * _SPANS)
-        before += len(wires) * _SPANS
+        await send(deployment.ingest.port, _wires(_WARM), _CONNECTIONS)
+        await asker.until(before + _WARM * _SPANS)
+        before += _WARM * _SPANS
+        wires = _wires(burst)
         began = time.perf_counter()
-        await send(deployment.ingest.port, [wires[i % len(wires)] for i in range(burst)], _CONNECTIONS)
+        await send(deployment.ingest.port, wires, _CONNECTIONS)
         await asker.until(before + burst * _SPANS)
         result = Result(burst * _SPANS / (time.perf_counter() - began))
 
         rate = result.peak / 2 / _SPANS
         number = max(2, round(rate * seconds))
-        load = asyncio.create_task(
-            send(deployment.ingest.port, (wires[i % len(wires)] for i in range(number)), _CONNECTIONS, rate)
-        )
+        wires = _wires(number)
+        load = asyncio.create_task(send(deployment.ingest.port, wires, _CONNECTIONS, rate))
         with spending(deployment.pids) as spent:
             probes = asyncio.create_task(_probe(deployment.ingest.port, asker, base + _AHEAD_NS, load))
             await load
         result.seconds = await probes
         result.cpu = {name: cpu / (number * _SPANS) for name, cpu in spent.cpu.items()}
     return result
+
+
+def _wires(number: int) -> list[bytes]:
+    """So many requests, no span in them twice: copies would not be counted."""
+    bodies = inputs.http_spans(_SPANS, 4)
+    return [
+        request(body, PUBLIC_KEY, SECRET_KEY)
+        for body in inputs.renewed([bodies[i % len(bodies)] for i in range(number)])
+    ]
 
 
 async def _probe(port: int, asker: Asker, start: int, load: asyncio.Task[Any]) -> list[float]:

@@ -8,6 +8,7 @@ whose CPU is printed beside.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import time
@@ -33,6 +34,8 @@ from worker.app import start_worker
 _DEADLINE_S = 120.0
 _LOOK_EVERY_S = 0.02
 US = 1e6
+
+Watch = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +78,28 @@ def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] =
     return _section(runs)
 
 
-def once(servers: Servers, log: str, bodies: Sequence[Body], store_url: str, name: str) -> Once:
-    """Fill the log and work it off."""
+def once(
+    servers: Servers,
+    log: str,
+    bodies: Sequence[Body],
+    store_url: str,
+    name: str,
+    watched: Watch = contextlib.nullcontext,
+) -> Once:
+    """Fill the log and work it off; `watched` is open while that is done."""
     settings = servers.settings(log, name)
+    if bodies[0].content_type == inputs.PROTOBUF:
+        bodies = inputs.renewed(bodies)
     pids = {"worker": os.getpid(), **servers.pids(log)}
     try:
-        return run_in_loop(_once(settings, store_url, bodies, pids))
+        return run_in_loop(_once(settings, store_url, bodies, pids, watched))
     finally:
         _forget(settings.data_dir)
 
 
-async def _once(settings: Settings, store_url: str, bodies: Sequence[Body], pids: Mapping[str, int]) -> Once:
+async def _once(
+    settings: Settings, store_url: str, bodies: Sequence[Body], pids: Mapping[str, int], watched: Watch
+) -> Once:
     log = open_log(settings)
     await log.start()
     store = await Store.open(Secret(store_url))
@@ -95,7 +109,7 @@ async def _once(settings: Settings, store_url: str, bodies: Sequence[Body], pids
         spans = sum(body.spans for body in bodies)
         target = counted(m.ROWS_INSERTED) + spans
         gc.collect()
-        with spending(pids) as spent:
+        with watched(), spending(pids) as spent:
             worker = await start_worker(settings, log, store)
             try:
                 deadline = time.monotonic() + _DEADLINE_S
