@@ -18,10 +18,12 @@ import contextlib
 import fcntl
 import logging
 import os
+import sys
+import tempfile
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +34,16 @@ from litefuse.embedded import gate, limits
 from litefuse.embedded.config import connection_string
 from litefuse.embedded.limits import Limits
 from litefuse.embedded.sqlerror import ABORTED, BUSY, CANCELLED, SYNTAX, UNKNOWN_FORMAT, SqlError
-from litefuse.embedded.statement import Head, Kind, Statement, describe, split_insert, with_infile, with_outfile
+from litefuse.embedded.statement import (
+    Head,
+    Kind,
+    Statement,
+    describe,
+    one_statement,
+    split_insert,
+    with_infile,
+    with_outfile,
+)
 
 logger = logging.getLogger("litefuse.clickhouse")
 
@@ -288,6 +299,7 @@ class Engine:
             raise SqlError(CANCELLED, "Query was cancelled")
         if statement.kind is Kind.INSERT:
             assert head is not None
+            one_statement(call.text, head)
             return _insert(session, head, call)
         if statement.kind is Kind.SELECT:
             running.format = statement.format or call.format
@@ -344,14 +356,25 @@ def _insert(session: Any, head: Head, call: Call) -> Stats:
     """The data goes through a file in memory. Not behind the statement: chDB ends it at the first blank line in it. And not
     through chDB's streaming insert: that reports rows as written whose insert has failed in the end (a constraint, a full
     disk), which lost acknowledged spans."""
-    file = os.memfd_create("litefuse-insert")
-    try:
+    with _file() as (file, path):
         for piece in (call.text[head.end :], *call.data):
             _write_all(file, piece)
-        result = session.query(with_infile(head, f"/proc/self/fd/{file}"), call.format, params=dict(call.parameters))
-    finally:
-        os.close(file)
-    return _stats(result)
+        return _stats(session.query(with_infile(head, path), call.format, params=dict(call.parameters)))
+
+
+@contextlib.contextmanager
+def _file() -> Iterator[tuple[int, str]]:
+    """A file that is gone when it is closed, and the path under which the engine opens it: in memory where the system has
+    that (Linux), else a temporary one."""
+    if sys.platform == "linux":
+        handle = os.memfd_create("litefuse-insert")
+        try:
+            yield handle, f"/proc/self/fd/{handle}"
+        finally:
+            os.close(handle)
+    else:
+        with tempfile.NamedTemporaryFile(prefix="litefuse-insert-") as named:
+            yield named.fileno(), named.name
 
 
 def _write_all(write: int, data: bytes) -> None:

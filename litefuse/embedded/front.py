@@ -136,8 +136,11 @@ class _Handler:
             if error.close:
                 response.force_close()
             return response
-        except (ConnectionError, asyncio.CancelledError):
-            raise
+        except ConnectionError:
+            # The client is gone. aiohttp would log whatever is raised here as an error of ours; nobody sees this answer.
+            gone = web.Response(status=499)
+            gone.force_close()
+            return gone
         except Exception:  # a bug; the client gets a sentence, and the trace is logged once
             logger.exception("request failed")
             return _failed(SqlError(UNKNOWN, "Internal error of the embedded ClickHouse's front"), labels)

@@ -4,7 +4,8 @@ Three locks, each of which holds without the others where it can (reliability se
 
 1. The engine's own grants (`litefuse.embedded.config`): no login has READ ON FILE, URL, S3 and so on. This refuses files
    and addresses as table functions, table engines and names of tables.
-2. The session is `readonly=1`: nothing is written or created, and no setting changes, in SETTINGS of a subquery neither.
+2. The session is `readonly=1`: nothing is written or created, and no setting changes. The engine refuses SETTINGS of a query
+   that differ, and passes over those of a subquery.
 3. This module, for what those two let through: the scalar function `file`, functions that call a service, table functions
    that reach into the process (`python`), KILL and SET. It looks at the syntax tree that the engine's parser made, and
    for names of functions also at the canonical text, since a name can be used without a call: `arrayMap(file, …)`,
@@ -28,7 +29,9 @@ _ROOTS = re.compile(
     rb"|ShowTables|ShowColumns|ShowIndexes|ShowFunctions|ShowEngineQuery|ShowSetting|ShowProcesslistQuery|ShowGrantsQuery"
     rb"|ShowCreate(?:Table|View|Dictionary|Database)Query|Explain)\b"
 )
-_EXPLAINED = re.compile(rb"Explain[^\n]*\n (?:SelectWithUnionQuery|SelectQuery|SelectIntersectExceptQuery)\b")
+_EXPLAINED = re.compile(
+    rb"Explain[^\n]*\n(?: Set\n)? (?:SelectWithUnionQuery|SelectQuery|SelectIntersectExceptQuery)\b"
+)
 
 #: Scalar functions that read files or speak to services. Not allowed as a name either: see above.
 _FUNCTIONS = words(
@@ -38,7 +41,7 @@ _FUNCTIONS = words(
 #: Table functions that read nothing but tables, or nothing at all. All others are refused.
 _TABLE_FUNCTIONS = words(
     "numbers numbers_mt zeros zeros_mt primes generate_series generateseries values sqlstandardvalues null view merge "
-    "generaterandom format dictionary mergetreeindex mergetreeprojection"
+    "generaterandom dictionary mergetreeindex mergetreeprojection"
 )
 _TABLE_FUNCTION = re.compile(rb"^ *TableExpression[^\n]*\n *Function ([^\n(]*)", re.MULTILINE)
 _NAMED = re.compile(rb"^ *(?:Function|Identifier|TableIdentifier) ([^\n(]*)", re.MULTILINE)

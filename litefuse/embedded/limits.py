@@ -12,8 +12,14 @@ def words(text: str) -> frozenset[str]:
 
 
 #: Every session. `clickhouse-local`, which chDB is made of, takes `1+1` for a query; a server does not. The length of a
-#: statement is bounded by the front.
-BASE = {"implicit_select": "0", "session_timezone": "UTC", "max_query_size": "67108864"}
+#: statement is bounded by the front. Formatting in parallel holds half a gigabyte for a client that reads slowly (64 MB
+#: without).
+BASE = {
+    "implicit_select": "0",
+    "session_timezone": "UTC",
+    "max_query_size": "67108864",
+    "output_format_parallel_formatting": "0",
+}
 
 #: Parameters of the HTTP interface that are no settings, or that mean nothing here.
 _NOT_SETTINGS = words(

@@ -6,6 +6,8 @@ import re
 
 _FIRST = re.compile(r"Code: (\d+)\. DB::(?:\w+)?Exception: ")
 _NESTED = re.compile(r"Code: \d+\. DB::(?:\w+)?Exception: ")
+_OUR_FILE = re.compile(r"\(in file/uri \S+\): |: \(in file/uri \S+\)|: data for INSERT was parsed from file")
+_OUR_CHECK = re.compile(r"(?:: )?In scope SELECT formatQuerySingleLine\(.*\)(?=\. \([A-Z_]+\))", re.DOTALL)
 _VERSION = re.compile(r" \(version [^()]*(?:\([^()]*\))?\)")
 
 UNSUPPORTED = 48
@@ -68,7 +70,8 @@ class SqlError(Exception):
         first = _FIRST.search(raw)
         if first is None:
             return cls(UNKNOWN, raw or type(error).__name__)
-        text = first[0] + _VERSION.sub("", _NESTED.sub("", raw[first.end() :]))
+        raw = _OUR_CHECK.sub("", raw)
+        text = first[0] + _VERSION.sub("", _OUR_FILE.sub("", _NESTED.sub("", raw[first.end() :])))
         name = re.search(r"(\([A-Z][A-Z0-9_]+\))\.? \(\1?", text)
         if name is not None and text.endswith(f"{name[1]}"):  # the name twice
             text = text[: name.end(1)]

@@ -50,8 +50,10 @@ def split_insert(text: bytes) -> Head | None:
     if first is None or not first.is_word(b"INSERT"):
         return None
     behind_into = False
+    end = first.end
     for token in found:
-        if token.end > MAX_HEAD:
+        before, end = end, token.end
+        if end > MAX_HEAD:
             return None
         if token.depth:
             continue
@@ -63,12 +65,12 @@ def split_insert(text: bytes) -> Head | None:
         if token.is_word(b"SELECT", b"WITH", b"FROM"):
             return None
         if token.is_word(b"VALUES"):
-            return Head(text[: token.start].rstrip(), "Values", token.end)
+            return Head(text[:before], "Values", end)
         if token.is_word(b"FORMAT"):
             name = next(found, None)
             if name is None or name.kind != "word":
                 return None
-            return Head(text[: token.start].rstrip(), name.text.decode("ascii", "replace"), _data(text, name.end))
+            return Head(text[:before], name.text.decode("ascii", "replace"), _data(text, name.end))
     return None
 
 
@@ -79,6 +81,20 @@ def _data(text: bytes, at: int) -> int:
     if text[at : at + 1] == b"\r":
         at += 1
     return at + 1 if text[at : at + 1] == b"\n" else at
+
+
+def one_statement(text: bytes, head: Head) -> None:
+    """Raises SqlError when a second statement follows VALUES. The engine would leave it out silently; what follows other
+    formats is data, whatever it looks like."""
+    if head.format != "Values" or len(text) > MAX_HEAD:
+        return
+    ended = False
+    for token in tokens(text, head.end):
+        if ended and token.text != b";":
+            raise SqlError(
+                SYNTAX, "Syntax error (Multi-statements are not allowed): there is a statement behind VALUES"
+            )
+        ended = ended or (token.depth == 0 and token.text == b";")
 
 
 def describe(canonical: bytes) -> Statement:
