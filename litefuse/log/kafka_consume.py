@@ -81,7 +81,8 @@ class KafkaConsumer:
         self._largest = 1 << 20
 
     async def start(self) -> None:
-        """Connect; the group is joined in the background, and `poll` announces what this member is given."""
+        """Connect; the group is joined in the background, and `poll` announces what this member is given. Raises
+        LogUnavailable also while the topic is missing."""
         if self._client is None:
             await self._connect()
         self._started = True
@@ -91,6 +92,10 @@ class KafkaConsumer:
         try:
             async with asyncio.timeout(self._cluster.timeout):
                 await client.start()
+                # Members that join before there is a topic are given nothing, and hear of it only with the next
+                # metadata, a minute later.
+                if not await private.partitions(client, self.topic):
+                    raise LogUnavailable(f"there is no topic {self.topic} yet")
         except (KafkaError, OSError, TimeoutError) as error:
             await private.stop_consumer(client, _STOP_S)
             raise LogUnavailable(f"Kafka cannot be reached: {error!r}") from error

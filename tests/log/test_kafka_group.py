@@ -8,7 +8,7 @@ import time
 import pytest
 from aiokafka.errors import KafkaError
 
-from litefuse.errors import Fenced
+from litefuse.errors import Fenced, LogUnavailable
 from litefuse.log import kafka_private as private
 from litefuse.log.base import Partition
 from tests.log import kit as kits
@@ -157,3 +157,16 @@ async def test_a_consumer_whose_task_died_begins_anew(kafka_kit: KafkaKit, which
 
 async def _fail() -> None:
     raise KafkaError("unexpected")
+
+
+async def test_a_member_that_comes_before_its_topic_is_not_left_without_partitions(kafka_kit: KafkaKit) -> None:
+    """It was given none, and kept waiting until its metadata was a minute old: spans of a first start came out late."""
+    log = kafka_kit.make()
+    kafka_kit.opened.append(log)
+    early = Member(log, kafka_kit.topic, kafka_kit.group())
+    with pytest.raises(LogUnavailable, match="no topic"):
+        await early.consumer.start()
+    await log.start()
+    await early.consumer.start()
+    await early.until(lambda: bool(early.given))
+    assert early.given == [frozenset({Partition(kafka_kit.topic, 0)})]
