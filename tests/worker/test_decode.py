@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+import worker.decode
 from litefuse.log.base import TRACES, Record
 from litefuse.otlp import wire
 from tests import reference
@@ -19,6 +20,7 @@ from tests.corpus_files import Captured, captured
 from tests.worker.test_flatten import _delimited, _plain, assert_same, generated
 from worker.block import Slice
 from worker.decode import Defaults, cut_down, decode
+from worker.flatten import Spans
 from worker.write import ipc
 
 if sys.version_info >= (3, 14):
@@ -259,3 +261,21 @@ def test_thousands_of_garbled_spans_cost_linear_time_and_space() -> None:
 
 def reference_spans(body: bytes) -> list[bytes]:
     return [body[s.start : s.end] for s in wire.spans(body)]
+
+
+def test_a_fault_of_the_moment_makes_no_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pandas half imported by another thread: the record was good, and went to the dead letters."""
+    flat, failed = worker.decode._flat, []
+
+    def fails_once(bodies: list[bytes]) -> Spans:
+        if not failed:
+            failed.append(True)
+            raise AttributeError("partially initialized module 'pandas' has no attribute '__version__'")
+        return flat(bodies)
+
+    monkeypatch.setattr(worker.decode, "_flat", fails_once)
+    piece = decode([of(good(3))], Defaults(), 0.0)
+    assert failed
+    assert piece.letters == ()
+    assert piece.spans is not None
+    assert piece.spans.num_rows == 3
