@@ -81,7 +81,7 @@ class Proxy:
         if self.mode is Mode.WRONG_PASSWORD:
             for name in ("Authorization", "X-ClickHouse-User", "X-ClickHouse-Key"):
                 headers.popall(name, None)
-            headers["Authorization"] = aiohttp.BasicAuth("litefuse", "wrong").encode()
+            headers["Authorization"] = aiohttp.encode_basic_auth("litefuse", "wrong")
         try:
             async with self._session.request(
                 request.method, self._target + request.raw_path, data=data, headers=headers

@@ -146,9 +146,9 @@ class Senders:
         self._next_at = time.monotonic()
         timeout = aiohttp.ClientTimeout(total=self.timeout)
         connector = aiohttp.TCPConnector(limit=self.connections * 2)
-        auth = aiohttp.BasicAuth(self.public_key, self.secret_key)
+        login = {"Authorization": aiohttp.encode_basic_auth(self.public_key, self.secret_key)}
         async with (
-            aiohttp.ClientSession(timeout=timeout, connector=connector, auth=auth) as session,
+            aiohttp.ClientSession(timeout=timeout, connector=connector, headers=login) as session,
             asyncio.TaskGroup() as tasks,
         ):
             for number in range(self.connections):
