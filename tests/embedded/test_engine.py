@@ -1,0 +1,107 @@
+"""Queues, threads and descriptors of the engine, without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from litefuse.embedded.engine import Call, Engine
+from litefuse.embedded.limits import Limits
+from litefuse.embedded.sqlerror import SqlError
+
+ENDLESS = b"SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1"
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    engine = await asyncio.to_thread(Engine.open, tmp_path / "clickhouse", Limits(30.0, 1 << 30), writers=1, readers=2)
+    yield engine
+    await engine.close(0.1)
+
+
+async def ask(engine: Engine, call: Call) -> bytes:
+    running = await engine.start(call)
+    try:
+        result = b"".join([chunk async for chunk in running])
+        await running.finished()
+        return result
+    finally:
+        await running.stop()
+
+
+async def test_readers_and_writers_do_not_wait_for_each_other(engine: Engine) -> None:
+    busy = [await engine.start(Call(ENDLESS, reader=True)) for _ in range(2)]
+    async with asyncio.timeout(10):
+        assert await ask(engine, Call(b"SELECT 1")) == b"1\n"
+    busy.append(await engine.start(Call(ENDLESS)))
+    await busy[0].stop()
+    async with asyncio.timeout(10):
+        assert await ask(engine, Call(b"SELECT 1", reader=True)) == b"1\n"
+    await asyncio.gather(*(running.stop() for running in busy))
+
+
+async def test_a_bounded_number_waits(engine: Engine) -> None:
+    running = [await engine.start(Call(ENDLESS, reader=True)) for _ in range(2 + 64)]
+    with pytest.raises(SqlError) as refused:
+        await engine.start(Call(b"SELECT 1", reader=True))
+    assert (refused.value.code, refused.value.status) == (202, 503)
+    await asyncio.gather(*(each.stop() for each in running))
+    assert await ask(engine, Call(b"SELECT 1", reader=True)) == b"1\n"
+
+
+async def test_what_is_stopped_before_it_begins_never_does(engine: Engine) -> None:
+    await ask(engine, Call(b"CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a"))
+    busy = await engine.start(Call(ENDLESS))
+    waiting = await engine.start(Call(b"INSERT INTO t VALUES (1)"))
+    stopping = asyncio.create_task(waiting.stop())
+    await asyncio.sleep(0.05)
+    await busy.stop()
+    await stopping
+    with pytest.raises(SqlError) as cancelled:
+        await waiting.finished()
+    assert cancelled.value.code == 394
+    assert await ask(engine, Call(b"SELECT count() FROM t")) == b"0\n"
+
+
+async def test_stop_ends_a_query_whose_result_nobody_reads(engine: Engine) -> None:
+    running = await engine.start(Call(b"SELECT number FROM numbers(1000000000000)", reader=True))
+    assert await running.read(10.0)
+    async with asyncio.timeout(10):
+        await running.stop()
+        await running.stop()
+
+
+async def test_the_time_limit_counts(tmp_path: Path) -> None:
+    engine = await asyncio.to_thread(Engine.open, tmp_path / "clickhouse", Limits(0.2, 1 << 30))
+    try:
+        with pytest.raises(SqlError) as late:
+            await ask(engine, Call(ENDLESS, reader=True))
+        assert late.value.code == 159
+    finally:
+        await engine.close()
+
+
+async def test_descriptors_and_threads_do_not_grow(engine: Engine) -> None:
+    async def round_() -> tuple[int, int]:
+        for _ in range(25):
+            await ask(engine, Call(b"SELECT number FROM numbers(100000)", reader=True))
+            with pytest.raises(SqlError):
+                await ask(engine, Call(b"SELECT nope"))
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    await round_()
+    files, threads = await round_()
+    files_later, threads_later = await round_()
+    assert files_later <= files + 2
+    assert threads_later <= threads + 2
+
+
+async def test_closed_means_closed(engine: Engine) -> None:
+    await engine.close()
+    with pytest.raises(SqlError) as refused:
+        await engine.start(Call(b"SELECT 1"))
+    assert refused.value.status == 503
