@@ -26,6 +26,7 @@ class Module(Protocol):
 
 _PLACES = "where things are"
 _ENGINE = "embedded ClickHouse"
+_KAFKA = "Kafka"
 _TELEMETRY = "its own telemetry"
 
 
@@ -59,7 +60,7 @@ TABLE: tuple[Command, ...] = (
     Command("clickhouse", _ROLES, "the embedded ClickHouse alone, for several local processes", "clickhouse"),
     Command("migrate", _TOOLS, "bring the schema up to date", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
     Command("keys", _TOOLS, "create, list and revoke API keys", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
-    Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli"),
+    Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli", (_PLACES, _KAFKA, _TELEMETRY)),
     Command("status", _TOOLS, "lag, rates, parts and dead letters on one screen", "cli"),
 )
 BY_NAME: Mapping[str, Command] = {command.name: command for command in TABLE}

@@ -10,6 +10,7 @@ import difflib
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -117,7 +118,8 @@ class Help(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=30, width=min(120, max(70, shutil.get_terminal_size().columns - 2)))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return [line for part in text.split("\n") for line in super(Help, self)._split_lines(part, width)]
+        # Not at hyphens: <data-dir> is one word.
+        return [line for part in text.split("\n") for line in textwrap.wrap(part, width, break_on_hyphens=False)]
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(indent + line for line in text.split("\n"))
@@ -171,7 +173,8 @@ def add_settings(made: argparse.ArgumentParser, command: Command) -> None:
 def describe(row: Row) -> str:
     """Two lines: what it is (with its choices); default with unit, and variable."""
     choices = f": {', '.join(row.choices)}" if row.choices else ""
-    return f"{row.help}{choices}\n{f'default {row.default_text} · ' if row.default_text else ''}{row.env}"
+    default = f'"{row.default_text}"' if row.default_text == "default" else row.default_text
+    return f"{row.help}{choices}\n{f'default {default} · ' if default else ''}{row.env}"
 
 
 def _metavar(row: Row) -> str:
@@ -181,6 +184,10 @@ def _metavar(row: Row) -> str:
         return {"bytes": "BYTES", "seconds": "SECONDS", "milliseconds": "MS", "days": "DAYS"}.get(row.unit, "N")
     if row.kind is Path:
         return "DIR"
+    if row.name.endswith("file"):
+        return "FILE"
+    if row.name == "host":
+        return "ADDRESS"
     if row.name.endswith("_url") or row.name == "endpoint":
         return "URL"
     return "TEXT"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +134,40 @@ def test_sql_into_a_pipe_that_closes(up: Litefuse) -> None:
     line = f"{sys.executable} -m litefuse sql --data-dir '{up.data_dir}' 'SELECT number FROM numbers(3000000)' --format TSV"
     done = subprocess.run(["sh", "-c", f"{line} | head -1"], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_sql_prompt(up: Litefuse) -> None:
+    """A person at a terminal: statements one by one, an error between them, nothing that acts on the terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "litefuse", "sql", "--data-dir", str(up.data_dir), "--format", "TSV"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    os.close(theirs)
+    seen = b""
+
+    def until(wanted: bytes) -> bytes:
+        nonlocal seen
+        deadline = time.monotonic() + 60
+        while wanted not in seen:
+            assert time.monotonic() < deadline, seen
+            if select.select([ours], [], [], 0.2)[0]:
+                seen += os.read(ours, 4096)
+        before, _, seen = seen.partition(wanted)
+        return before
+
+    try:
+        until(b"litefuse> ")
+        os.write(ours, b"SELECT 40 + 2\n")
+        until(b"... ")
+        os.write(ours, b"AS answer, char(27);\n")
+        assert b"42\t\\x1b" in until(b"litefuse> ")
+        os.write(ours, b"SELECT nope;\n")
+        assert b"nope" in until(b"litefuse> ")
+        os.write(ours, b"exit\n")
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 def test_keys_made_while_it_runs_work_and_revoked_ones_do_not(up: Litefuse) -> None:
