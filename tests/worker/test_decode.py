@@ -265,7 +265,8 @@ def reference_spans(body: bytes) -> list[bytes]:
 
 def test_a_fault_of_the_moment_makes_no_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     """pandas half imported by another thread: the record was good, and went to the dead letters."""
-    flat, failed = worker.decode._flat, []
+    flat = worker.decode._flat
+    failed: list[bool] = []
 
     def fails_once(bodies: list[bytes]) -> Spans:
         if not failed:
