@@ -27,7 +27,7 @@ faults: $(VENV)/.stamp-dev
 	@sh tests/tools.sh strace
 	$(BIN)/python -m pytest -m long --timeout 7200 $(ARGS)
 
-bench: $(VENV)/.stamp-dev
+bench: $(VENV)/.stamp-dev tools
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.stamp-dev

@@ -27,6 +27,7 @@ from benchmarks.machine import describe
 from benchmarks.ratios import ratios
 from benchmarks.report import README, markdown, write
 from benchmarks.servers import Servers, running, workspace
+from litefuse.cli.process import collect_rarely
 from litefuse.telemetry import logs
 
 PARTS = ("stages", "worker", "ingest", "visible", "up")
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("--write needs all parts: the tables belong together", file=sys.stderr)
         return 2
     logs.setup("warning")
+    collect_rarely()  # the worker is measured in this process
     machine = describe()
     began = time.monotonic()
     section = Section()

@@ -13,7 +13,7 @@ from tests.processes import Litefuse
 
 #: Seconds after `ready` at which a process counts as idle, and over which its idle CPU is measured.
 _SETTLE_S = 3.0
-_IDLE_S = 3.0
+_IDLE_S = 2.0
 MB = 1e6
 
 

@@ -66,7 +66,7 @@ def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] =
         with deploy(servers) as deployment:
             for number in range(rounds):
                 say(f"visible: round {number + 1} of {rounds}, {deployment.name}")
-                result = run_in_loop(_measure(deployment, 2.0 if quick else 5.0, 30 if quick else 300))
+                result = run_in_loop(_measure(deployment, 2.0 if quick else 4.0, 30 if quick else 200))
                 results.setdefault(deployment.name, []).append(result)
     return _section(results)
 

@@ -52,14 +52,12 @@ class Once:
 
 def inputs_of(quick: bool) -> dict[str, list[Body]]:
     """By name; a round of each takes about a second."""
-    share = 16 if quick else 1
-    http = inputs.http_spans(512, 16)
-    llm = inputs.repeated(inputs.llm_spans(), 40_000 // share)
+    share = 10 if quick else 1
     return {
-        "http-512": inputs.repeated(http, 160_000 // share),
-        "http-1": inputs.repeated(inputs.http_spans(1, 1000), 32_000 // share),
-        "LLM": llm,
-        "LLM JSON": inputs.repeated(inputs.each(inputs.llm_spans(), inputs.as_json), 20_000 // share),
+        "http-512": inputs.repeated(inputs.http_spans(512, 16), 100_000 // share),
+        "http-1": inputs.repeated(inputs.http_spans(1, 1000), 20_000 // share),
+        "LLM": inputs.repeated(inputs.llm_spans(), 25_000 // share),
+        "LLM JSON": inputs.repeated(inputs.each(inputs.llm_spans(), inputs.as_json), 10_000 // share),
     }
 
 
@@ -67,6 +65,8 @@ def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] =
     """Every input over both logs into the sink, then into ClickHouse. Logs take turns within a round."""
     feeds = inputs_of(quick)
     runs: dict[tuple[str, str, str], list[Once]] = {}
+    for log in LOGS:
+        once(servers, log, feeds["http-512"][:8], servers.sink, f"worker-{log}")  # imports, first connections
     plan = [("sink", name) for name in feeds] + [("clickhouse", name) for name in feeds if name != "LLM JSON"]
     for number in range(rounds):
         for into, name in plan:
