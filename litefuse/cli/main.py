@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from litefuse import __version__
+from litefuse.cli import nopandas
 from litefuse.cli.commands import BY_NAME, TABLE, Command
 from litefuse.errors import ConfigError, LitefuseError
 from litefuse.settings import Settings
@@ -32,6 +33,7 @@ class Usage(ConfigError):
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The entry point."""
+    nopandas.install()
     sys.exit(run(sys.argv[1:] if argv is None else argv, os.environ))
 
 

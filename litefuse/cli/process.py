@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, Protocol
 
 from litefuse.cli.late import LateLog, LateStore, address
@@ -222,21 +220,11 @@ def collect_rarely() -> None:
 def run(process: Process) -> int:
     """Run it on uvloop where there is one."""
     collect_rarely()
-    sys.meta_path.insert(0, _NoPandas())
     try:
         import uvloop
     except ImportError:
         return asyncio.run(process.run())
     return uvloop.run(process.run())
-
-
-class _NoPandas(MetaPathFinder):
-    """Where pandas is installed, pyarrow imports it at the first conversion of a Python object, to ask whether the object
-    is a Series: 90 MB and half a second for a no. Here that import says "not installed"."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("litefuse does without pandas", name=fullname)
 
 
 def need_servers(role: str, settings: Settings) -> None:
