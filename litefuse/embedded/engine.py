@@ -117,9 +117,10 @@ class Running:
         with contextlib.suppress(OSError):
             fcntl.fcntl(write, _F_SETPIPE_SZ, _PIPE_BYTES)
         try:
-            self._transport, _ = await loop.connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(self._reader), os.fdopen(read, "rb", 0)
-            )
+            # uvloop closes the descriptor, and then the file object too: its number may be a file by then that a thread of
+            # the engine has just opened, and a part could not be written (errors 204 and 573), or worse.
+            pipe = os.fdopen(read, "rb", 0, closefd=not type(loop).__module__.startswith("uvloop"))
+            self._transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._reader), pipe)
         except BaseException:
             os.close(write)
             raise
@@ -343,6 +344,30 @@ class Engine:
             while len(self._checked) > _CHECKED:
                 self._checked.popitem(last=False)
         return statement
+
+
+class _ReadEnd:
+    """The reading end of a pipe, for an event loop. uvloop closes the descriptor and then this object as well. A file
+    object would close the same number a second time; by then one of the engine's threads may have opened a file under it,
+    a part that it writes: the engine ended the process ("Cannot close file")."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._identity = _identity(number)
+
+    def fileno(self) -> int:
+        return self._number
+
+    def close(self) -> None:
+        """Close the pipe unless it is closed already, whatever the number stands for now."""
+        with contextlib.suppress(OSError):
+            if _identity(self._number) == self._identity:
+                os.close(self._number)
+
+
+def _identity(number: int) -> tuple[int, int]:
+    status = os.fstat(number)
+    return status.st_dev, status.st_ino
 
 
 def _session(connection: str) -> Any:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import uvloop
 
+from litefuse.embedded import engine as engine_module
 from litefuse.embedded.engine import Call, Engine
 from litefuse.embedded.limits import Limits
 from litefuse.embedded.sqlerror import SqlError
@@ -98,6 +103,33 @@ async def test_descriptors_and_threads_do_not_grow(engine: Engine) -> None:
     files_later, threads_later = await round_()
     assert files_later <= files + 2
     assert threads_later <= threads + 2
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_no_descriptor_is_closed_twice(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop closed the result's pipe, and then its file object closed the same number once more: a file of the engine's by
+    then. Inserts failed with "Bad file descriptor"."""
+    made: list[io.FileIO] = []
+
+    def fdopen(*arguments: Any, **more: Any) -> io.FileIO:
+        made.append(os.fdopen(*arguments, **more))
+        return made[-1]
+
+    async def work() -> None:
+        engine = await asyncio.to_thread(Engine.open, tmp_path / "clickhouse", writers=1, readers=2)
+        await ask(engine, Call(b"SELECT 1"))
+        before = len(os.listdir("/proc/self/fd"))
+        monkeypatch.setattr(engine_module, "os", SimpleNamespace(**{**vars(os), "fdopen": fdopen}))
+        for _ in range(20):
+            assert await ask(engine, Call(b"SELECT 1")) == b"1\n"
+        assert len(os.listdir("/proc/self/fd")) <= before + 3
+        await engine.close(0.1)
+
+    run(work())
+    assert len(made) == 20
+    assert {file.closefd for file in made} == {run is asyncio.run}, "who closes it: its file object, or uvloop"
 
 
 async def test_closed_means_closed(engine: Engine) -> None:
