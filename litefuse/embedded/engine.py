@@ -346,30 +346,6 @@ class Engine:
         return statement
 
 
-class _ReadEnd:
-    """The reading end of a pipe, for an event loop. uvloop closes the descriptor and then this object as well. A file
-    object would close the same number a second time; by then one of the engine's threads may have opened a file under it,
-    a part that it writes: the engine ended the process ("Cannot close file")."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._identity = _identity(number)
-
-    def fileno(self) -> int:
-        return self._number
-
-    def close(self) -> None:
-        """Close the pipe unless it is closed already, whatever the number stands for now."""
-        with contextlib.suppress(OSError):
-            if _identity(self._number) == self._identity:
-                os.close(self._number)
-
-
-def _identity(number: int) -> tuple[int, int]:
-    status = os.fstat(number)
-    return status.st_dev, status.st_ino
-
-
 def _session(connection: str) -> Any:
     from chdb.session import Session
 
