@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +16,16 @@ def kafka() -> Iterator[KafkaServer]:
     topics and groups of its own; a test that stops or breaks a broker starts one of its own (`KafkaServer()`)."""
     with KafkaServer() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a test sets up of logging (levels, handlers) ends with it: a later test would look for lines in vain."""
+    loggers = [logging.getLogger(name) for name in (None, "litefuse")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    raises = logging.raiseExceptions
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+    logging.raiseExceptions = raises

@@ -106,7 +106,7 @@ async def test_too_many_waiting_bytes_pause_the_partition_and_polling_goes_on(
         assert worker.buffered_bytes() < (1 << 20) + (1 << 19)
         store.open.set()
         await until(lambda: not worker.paused() and len(store.stored) == 30)
-        assert worker.buffered_bytes() == 0
+        await until(lambda: worker.buffered_bytes() == 0)
 
 
 async def test_a_wrong_password_stops_consumption_and_buries_nothing(tmp_path: Path) -> None:
