@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from litefuse.embedded import limits, protocol
+from litefuse.embedded import blocks, limits, protocol
 from litefuse.embedded.body import Body, Budget
 from litefuse.embedded.engine import Call, Engine, Running, Stats
 from litefuse.embedded.protocol import Login, Passwords
@@ -116,13 +116,15 @@ class _Handler:
         if not _QUERY_ID.fullmatch(query_id):
             query_id = str(uuid.uuid4())
         labels = {"X-ClickHouse-Query-Id": query_id, "X-ClickHouse-Timezone": "UTC"}
+        packed = parameters.get("compress") in ("1", "true")
         body = Body(self._budget)
         login: Login | None = None
         result = "error"
         try:
             login = self._passwords.login(*protocol.credentials(request.headers, parameters))
             call = await self._call(request, parameters, login, body)
-            answer = await self._run(request, call, labels, wait=parameters.get("wait_end_of_query") in ("1", "true"))
+            wait = parameters.get("wait_end_of_query") in ("1", "true")
+            answer = await self._run(request, call, labels, wait=wait, packed=packed)
             result = "ok"
             return answer
         except SqlError as error:
@@ -130,7 +132,7 @@ class _Handler:
                 result = "denied"
             elif error.code == BUSY:
                 result = "busy"
-            return _failed(error, labels)
+            return _failed(error, labels, packed=packed)
         except RequestError as error:
             response = web.Response(status=error.status, text=f"{error}\n")
             if error.close:
@@ -179,7 +181,7 @@ class _Handler:
     # -- from the result to HTTP ---------------------------------------------------------------------------------------
 
     async def _run(
-        self, request: web.BaseRequest, call: Call, labels: dict[str, str], *, wait: bool
+        self, request: web.BaseRequest, call: Call, labels: dict[str, str], *, wait: bool, packed: bool
     ) -> web.StreamResponse:
         running = await self._engine.start(call)
         try:
@@ -193,20 +195,22 @@ class _Handler:
                     continue
                 if not chunk:
                     stats = await running.finished()
-                    return _answer(b"".join(begun), running, stats, labels)
+                    whole = b"".join(begun)
+                    return _answer(blocks.pack(whole) if packed else whole, running, stats, labels)
                 begun.append(chunk)
                 size += len(chunk)
-            return await _stream(request, begun, running, labels)
+            return await _stream(request, begun, running, labels, packed=packed)
         finally:
-            # A client that is gone, or a shutdown: only what changes nothing is ended.
-            if not running.done and running.kind is not Kind.SELECT and not running.cancelled:
+            # When the client is gone, or at a shutdown: what changes something and has begun runs to its end.
+            if not running.done and running.kind in (Kind.INSERT, Kind.OTHER):
                 await _quietly(running)
             await running.stop()
 
 
 async def _quietly(running: Running) -> None:
-    """Let an insert or DDL statement end, whoever has asked for it is gone."""
     with contextlib.suppress(SqlError):
+        async for _ in running:
+            pass
         await running.finished()
 
 
@@ -235,15 +239,24 @@ async def _form(request: web.BaseRequest, query: str, parameters: dict[str, str]
     return query, merged
 
 
-def _failed(error: SqlError, labels: dict[str, str]) -> web.Response:
+#: Statuses whose body the JDBC driver takes for compressed when it has asked for that.
+_PACKED_ERRORS = frozenset((400, 404, 500))
+
+
+def _failed(error: SqlError, labels: dict[str, str], *, packed: bool = False) -> web.Response:
     headers = {**labels, "X-ClickHouse-Exception-Code": str(error.code)}
     if error.status == 503:
         headers["Retry-After"] = "1"
-    return web.Response(status=error.status, text=f"{error.text}\n", headers=headers)
+    body = f"{error.text}\n".encode()
+    if packed and error.status in _PACKED_ERRORS:
+        body = blocks.pack(body)
+    return web.Response(
+        status=error.status, body=body, headers={**headers, "Content-Type": "text/plain; charset=UTF-8"}
+    )
 
 
 def _answer(body: bytes, running: Running, stats: Stats, labels: dict[str, str]) -> web.Response:
-    headers = {**labels, "X-ClickHouse-Summary": protocol.summary(stats)}
+    headers = {**labels, "X-ClickHouse-Summary": protocol.summary(stats, len(body))}
     if running.format is None:
         return web.Response(body=body, headers={**headers, "Content-Type": "text/plain; charset=UTF-8"})
     headers["X-ClickHouse-Format"] = running.format
@@ -251,8 +264,9 @@ def _answer(body: bytes, running: Running, stats: Stats, labels: dict[str, str])
 
 
 async def _stream(
-    request: web.BaseRequest, begun: list[bytes], running: Running, labels: dict[str, str]
+    request: web.BaseRequest, begun: list[bytes], running: Running, labels: dict[str, str], *, packed: bool
 ) -> web.StreamResponse:
+    pack = blocks.pack if packed else bytes
     fmt = running.format or protocol.DEFAULT_FORMAT
     tag = secrets.token_hex(8)
     response = web.StreamResponse(
@@ -266,14 +280,14 @@ async def _stream(
     response.enable_chunked_encoding()
     await response.prepare(request)
     for chunk in begun:
-        await response.write(chunk)
+        await response.write(pack(chunk))
     begun.clear()
     async for chunk in running:
-        await response.write(chunk)
+        await response.write(pack(chunk))
     try:
         await running.finished()
     except SqlError as error:
-        await response.write(protocol.exception_block(error, tag))
+        await response.write(pack(protocol.exception_block(error, tag)))
         if request.transport is not None:
             request.transport.close()  # without the last chunk: nobody takes this for a complete answer
         return response

@@ -1,7 +1,8 @@
 """ClickHouse's HTTP protocol, as pure functions: who asks, for what, and how the answer is labelled.
 
 https://clickhouse.com/docs/interfaces/http; what is left out: sessions (each request has one of its own), external data,
-compression of answers (none is a right answer to every Accept-Encoding), ClickHouse's own block format (`compress=1`).
+`client_protocol_version` (Native is that of version 0), `decompress=1`, compression of answers by Accept-Encoding (none is a
+right answer to it).
 """
 
 from __future__ import annotations
@@ -122,8 +123,10 @@ def content_type(fmt: str) -> str:
     return "application/octet-stream" if name.startswith(_BINARY) else "text/plain; charset=UTF-8"
 
 
-def summary(stats: Stats) -> str:
-    """X-ClickHouse-Summary."""
+def summary(stats: Stats, result_bytes: int) -> str:
+    """X-ClickHouse-Summary. chDB does not tell how many rows a result has; the JDBC driver reads none when it is told 0, so
+    a result that is not empty has as many as were read, or one."""
+    result_rows = max(stats.read_rows, 1) if result_bytes else stats.written_rows
     return json.dumps(
         {
             "read_rows": str(stats.read_rows),
@@ -131,8 +134,8 @@ def summary(stats: Stats) -> str:
             "written_rows": str(stats.written_rows),
             "written_bytes": str(stats.written_bytes),
             "total_rows_to_read": "0",
-            "result_rows": str(stats.written_rows),
-            "result_bytes": str(stats.written_bytes),
+            "result_rows": str(result_rows),
+            "result_bytes": str(result_bytes or stats.written_bytes),
             "elapsed_ns": str(int(stats.seconds * 1e9)),
         }
     )

@@ -247,6 +247,21 @@ def test_a_client_that_goes_away_ends_its_query(server: Server) -> None:
         eventually(lambda: active() == 0, 10)
 
 
+def test_a_client_that_goes_away_leaves_a_change_to_end(server: Server) -> None:
+    server.one("CREATE TABLE slow (a UInt64) ENGINE = MergeTree ORDER BY a")
+    body = b"INSERT INTO slow SELECT sleepEachRow(0.1) + number FROM numbers(20) SETTINGS max_block_size = 1"
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(
+            f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: {server.basic('litefuse')}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        eventually(
+            lambda: server.one("SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO slow%'") == "1", 10
+        )
+    eventually(lambda: server.one("SELECT count() FROM slow") == "20", 20)
+
+
 def test_a_client_that_reads_slowly_costs_no_memory(server: Server) -> None:
     """The engine waits for the client: 100 GB are not held by anybody."""
 
