@@ -9,6 +9,8 @@ of the embedded ones.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -123,7 +125,7 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
     if process.otlp_port:
         lines.append(f"              {base_url(settings.host, process.otlp_port)}/v1/traces")
     where = "" if str(settings.data_dir) == ".litefuse" else f"--data-dir {settings.data_dir} "
-    lines.append(f'  SQL         litefuse sql {where}"SELECT count() FROM spans"')
+    lines.append(f'  SQL         {command()} sql {where}"SELECT count() FROM spans"')
     lines.append(f"  data        {settings.data_dir}")
     if project is None:
         lines.append("  keys        `litefuse keys create --project NAME` makes a key")
@@ -141,3 +143,12 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
     else:
         lines.append(f"set -a; . {path}; set +a")
     return "\n".join([*lines, ""])
+
+
+def command() -> str:
+    """How to call this program from here: `litefuse` where the shell finds it, else its path (after `make up` it is in an
+    environment that is not activated)."""
+    if shutil.which("litefuse"):
+        return "litefuse"
+    path = Path(sys.argv[0])
+    return os.path.relpath(path) if path.name == "litefuse" else f"{sys.executable} -m litefuse"
