@@ -48,11 +48,16 @@ def stored_some(worker: Litefuse) -> None:
     eventually(lambda: worker.metric("litefuse_rows_inserted_total") > before, 60)
 
 
-def drained(c: Cluster, senders: Senders) -> None:
+def senders(c: Cluster, *ingests: Litefuse, run: str, rate: float = 60.0) -> Senders:
+    """Two table partitions a block: enough here, and half of the inserts."""
+    return c.senders(*ingests, run=run, rate=rate, weeks=1)
+
+
+def drained(c: Cluster, sending: Senders) -> None:
     """Stop the senders, wait until everything is stored, and judge."""
-    senders.stop()
+    sending.stop()
     judge(c).wait_drained(90)
-    judge(c).verdict(c.sql(), senders)
+    judge(c).verdict(c.sql(), sending)
 
 
 def proxied(c: Cluster, proxy: Proxy) -> dict[str, str]:
@@ -63,23 +68,23 @@ def proxied(c: Cluster, proxy: Proxy) -> dict[str, str]:
 def test_clickhouse_is_down_for_twenty_seconds(c: Cluster) -> None:
     ingest, worker = c.ingest(), c.worker(LITEFUSE_WORKER_BUFFER_BYTES="1048576")
     flowing(c, ingest, worker)
-    with c.senders(ingest, run="clickhouse down") as senders:
+    with senders(c, ingest, run="clickhouse down") as sending:
         stored_some(worker)
         rebalances = worker.metric("litefuse_rebalances_total")
         assert c.clickhouse.stop() == 0
         up_again = time.monotonic() + 20
-        acknowledged = len(senders.acknowledged)
+        acknowledged = len(sending.acknowledged)
         eventually(lambda: not worker.is_ready(), 15)
         eventually(lambda: worker.metric("litefuse_paused") == 1, 20)
         lag = judge(c).lag()
         eventually(lambda: judge(c).lag() > lag, 20)
-        assert len(senders.acknowledged) > acknowledged, "ingest does not need ClickHouse"
+        assert len(sending.acknowledged) > acknowledged, "ingest does not need ClickHouse"
         eventually(lambda: time.monotonic() > up_again, 25)
         assert worker.alive()
         assert not worker.is_ready()
         c.clickhouse.start()
         eventually(worker.is_ready, 60)
-        drained(c, senders)
+        drained(c, sending)
         eventually(lambda: worker.metric("litefuse_paused") == 0, 10)
         assert worker.metric("litefuse_rebalances_total") == rebalances, "it has lost its membership"
 
@@ -88,7 +93,7 @@ def test_clickhouse_takes_connections_and_never_answers(c: Cluster) -> None:
     with Proxy(c.clickhouse.clickhouse_port) as proxy:
         ingest, worker = c.ingest(), c.worker(LITEFUSE_INSERT_TIMEOUT_S="1.5", **proxied(c, proxy))
         flowing(c, ingest, worker)
-        with c.senders(ingest, run="silent") as senders:
+        with senders(c, ingest, run="silent") as sending:
             stored_some(worker)
             proxy.mode = Mode.SILENT
             before = proxy.inserts.copy()
@@ -96,7 +101,7 @@ def test_clickhouse_takes_connections_and_never_answers(c: Cluster) -> None:
             eventually(repeated, 60)
             assert not worker.is_ready()
             proxy.mode = Mode.PASS
-            drained(c, senders)
+            drained(c, sending)
             eventually(worker.is_ready, 30)
         assert worker.metric("litefuse_retries_total", what="insert") > 0
 
@@ -105,12 +110,12 @@ def test_acknowledgements_of_inserts_are_lost(c: Cluster) -> None:
     with Proxy(c.clickhouse.clickhouse_port) as proxy:
         ingest, worker = c.ingest(), c.worker(**proxied(c, proxy))
         flowing(c, ingest, worker)
-        with c.senders(ingest, run="lost acks") as senders:
+        with senders(c, ingest, run="lost acks") as sending:
             stored_some(worker)
             proxy.mode = Mode.LOSE_ACKS
             eventually(lambda: proxy.lost >= 6, 60)
             proxy.mode = Mode.PASS
-            drained(c, senders)
+            drained(c, sending)
         assert max(proxy.inserts.values()) > 1
         assert worker.metric("litefuse_replayed_inserts_total") > 0
         assert worker.metric("litefuse_looks_total", result="found") > 0
@@ -119,23 +124,29 @@ def test_acknowledgements_of_inserts_are_lost(c: Cluster) -> None:
 
 def test_wrong_clickhouse_password(c: Cluster) -> None:
     with Proxy(c.clickhouse.clickhouse_port) as proxy:
-        proxy.mode = Mode.WRONG_PASSWORD
         ingest, worker = c.ingest(), c.worker(**proxied(c, proxy))
-        worker.spawn()
         flowing(c, ingest)
-        with c.senders(ingest, run="wrong password") as senders:
-            eventually(lambda: len(senders.acknowledged) > 500, 30)
+        proxy.mode = Mode.WRONG_PASSWORD
+        with senders(c, ingest, run="wrong password") as sending:
+            worker.spawn()
             eventually(lambda: "assword" in (worker.not_ready() or ""), 30)
+            eventually(lambda: len(sending.acknowledged) > 200, 30)
             assert judge(c).lag() > 0
             assert judge(c).dead_letters() == []
             assert worker.alive()
             proxy.mode = Mode.PASS
             eventually(worker.is_ready, 60)
-            drained(c, senders)
+            # The same to a worker that runs already.
+            proxy.mode = Mode.WRONG_PASSWORD
+            eventually(lambda: worker.metric("litefuse_paused") == 1, 30)
+            assert not worker.is_ready()
+            proxy.mode = Mode.PASS
+            drained(c, sending)
+            eventually(worker.is_ready, 30)
 
 
 def post_one(process: Litefuse) -> tuple[int, str | None]:
-    """Status and Retry-After of a request with one span that is never counted."""
+    """Status and Retry-After of a request with one span that is never counted; status 0 while nobody listens."""
     request_body = body("uncounted", range(1), 0, random.Random(), time.time_ns())
     credentials = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
     request = urllib.request.Request(
@@ -148,16 +159,19 @@ def post_one(process: Litefuse) -> tuple[int, str | None]:
             return answer.status, None
     except urllib.error.HTTPError as error:
         return error.code, error.headers["Retry-After"]
+    except urllib.error.URLError:
+        return 0, None
 
 
 def test_broker_is_down_while_running_and_at_start(c: Cluster) -> None:
-    ingest, worker = c.ingest(), c.worker()
+    soon = {"LITEFUSE_PUBLISH_TIMEOUT_S": "2"}
+    ingest, worker = c.ingest(**soon), c.worker(**soon)
     flowing(c, ingest, worker)
-    with c.senders(ingest, run="broker down") as senders:
+    with senders(c, ingest, run="broker down") as sending:
         stored_some(worker)
         c.broker.stop()
-        late_ingest, late_worker = c.ingest().spawn(), c.worker().spawn()
-        eventually(lambda: senders.answers["503"] > 0, 30)
+        late_ingest, late_worker = c.ingest(**soon).spawn(), c.worker(**soon).spawn()
+        eventually(lambda: sending.answers["503"] > 0, 30)
         eventually(lambda: not ingest.is_ready() and not worker.is_ready(), 30)
         eventually(lambda: post_one(late_ingest)[0] == 503, 30)
         assert int(post_one(late_ingest)[1] or 0) > 0
@@ -167,22 +181,22 @@ def test_broker_is_down_while_running_and_at_start(c: Cluster) -> None:
         for process in (ingest, worker, late_ingest, late_worker):
             eventually(process.is_ready, 60)
         assert post_one(late_ingest) == (200, None)
-        acknowledged = len(senders.acknowledged)
-        eventually(lambda: len(senders.acknowledged) > acknowledged, 30)
-        drained(c, senders)
-    assert senders.answers.keys() <= {"200", "503"}, "a deadline of ours is longer than the senders' 30 s"
+        acknowledged = len(sending.acknowledged)
+        eventually(lambda: len(sending.acknowledged) > acknowledged, 30)
+        drained(c, sending)
+    assert sending.answers.keys() <= {"200", "503"}, "a deadline of ours is longer than the senders' 30 s"
 
 
 def test_sigterm_under_load_drains_a_worker_and_an_ingest(c: Cluster) -> None:
     ingests, leaver, heir = [c.ingest(), c.ingest()], c.worker(), c.worker()
     flowing(c, *ingests, leaver, heir)
-    with c.senders(*ingests, run="sigterm", rate=100) as senders:
+    with senders(c, *ingests, run="sigterm", rate=100) as sending:
         stored_some(leaver)
         stored_some(heir)
         assert leaver.stop(25) == 0
         assert ingests[0].stop(25) == 0
         stored_some(heir)
-        drained(c, senders)
+        drained(c, sending)
     assert heir.metric("litefuse_replayed_inserts_total") == 0
     assert "v1 end=" not in heir.errors.read_text(errors="replace"), "a plan was left open"
 
@@ -193,13 +207,13 @@ def test_sigterm_under_load_drains_up(tmp_path: Path) -> None:
         up.start()
         stop_merges(up)
         urls = [f"http://127.0.0.1:{up.otlp_port}"]
-        with Senders(urls, PUBLIC_KEY, SECRET_KEY, "sigterm up", rate=100) as senders:
+        with Senders(urls, PUBLIC_KEY, SECRET_KEY, "sigterm up", rate=100) as sending:
             stored_some(up)
             assert up.stop(25) == 0
         up.start()
         outside = Judge(f"sqlite:///{up.data_dir}/log.db", up.data_dir)
         outside.wait_drained(30)
-        outside.verdict(Sql(up, "litefuse"), senders)
+        outside.verdict(Sql(up, "litefuse"), sending)
         assert up.metric("litefuse_replayed_inserts_total") == 0
         assert "v1 end=" not in up.errors.read_text(errors="replace"), "a plan was left open"
     except BaseException:
