@@ -13,6 +13,7 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from litefuse import __version__
