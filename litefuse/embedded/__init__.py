@@ -6,7 +6,7 @@
     statement   one statement: its kind, where its data begins
     gate        what the reader may run
     limits      settings of a request
-    protocol    ClickHouse's HTTP protocol, pure
+    protocol    ClickHouse's HTTP protocol, pure; blocks: its compressed stream; sqlerror: its errors
     body, front the server
     embedded    open all of it
 

@@ -5,6 +5,7 @@
     clickhouse.password          of the login `litefuse`, the operator
     clickhouse.reader.password   of the login `reader`
     clickhouse/                  the engine's data
+    clickhouse.config/           its configuration, written anew at each start
 
 Passwords are made once and kept. All files are for their owner alone. Nothing here needs chDB.
 """

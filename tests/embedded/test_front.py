@@ -247,6 +247,22 @@ def test_a_client_that_goes_away_ends_its_query(server: Server) -> None:
         eventually(lambda: active() == 0, 10)
 
 
+def test_half_a_body_runs_nothing(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    server.one("CREATE TABLE half (a UInt64) ENGINE = MergeTree ORDER BY a")
+    for framing in ("Content-Length: 1000", "Transfer-Encoding: chunked"):
+        body = b"INSERT INTO half FORMAT TSV\n1\n2\n"
+        if "chunked" in framing:
+            body = b"%x\r\n%s\r\n" % (len(body), body)
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(
+                f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: {server.basic('litefuse')}\r\n{framing}\r\n\r\n".encode()
+                + body
+            )
+    eventually(lambda: server.one("SELECT count() FROM system.processes") == "1", 10)
+    assert server.one("SELECT count() FROM half") == "0"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 def test_a_client_that_goes_away_leaves_a_change_to_end(server: Server) -> None:
     server.one("CREATE TABLE slow (a UInt64) ENGINE = MergeTree ORDER BY a")
     body = b"INSERT INTO slow SELECT sleepEachRow(0.1) + number FROM numbers(20) SETTINGS max_block_size = 1"
