@@ -17,6 +17,7 @@ import contextlib
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,21 +48,29 @@ def main(arguments: list[str] | None = None) -> int:
     section = Section()
     with workspace() as directory, contextlib.ExitStack() as ending:
         servers = _Once(lambda: ending.enter_context(running(directory)))
+        failed: list[str] = []
         for part in parts:
-            found = _measure(part, servers, directory, options)
+            try:
+                found = _measure(part, servers, directory, options)
+            except Exception:  # noqa: BLE001 - what the other parts find is worth having; the exit code tells
+                traceback.print_exc()
+                failed.append(part)
+                continue
             section.tables += found.tables
             section.figures |= found.figures
     machine["took"] = f"{time.monotonic() - began:.0f} s"
     if "profile" not in parts:
         section.tables = [aims(section.figures), *section.tables, ratios(section.figures)]
         section.tables = [table for table in section.tables if table.rows]
-    if options.write:
+    if options.write and not failed:
         write(README, machine, section.tables)
     if options.json:
         print(json.dumps(_data(machine, section), indent=1, ensure_ascii=False))
     else:
         print(markdown(machine, section.tables))
-    return 0
+    if failed:
+        print(f"failed: {', '.join(failed)}{'; nothing was written' if options.write else ''}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 class _Once:

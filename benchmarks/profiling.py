@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import front, inputs, whole
 from benchmarks.figures import Table, short
+from benchmarks.machine import allow_sampling
 from benchmarks.servers import LOGS, Servers, ended, pid_of
 
 _RATE = 250
@@ -89,6 +90,7 @@ class _Look:
 
 def run(servers: Servers, say: Callable[[str], None] = lambda _: None) -> list[Table]:
     """Worker and ingest over both logs, on 512-span and on 1-span requests."""
+    allow_sampling()
     tables: list[Table] = []
     feeds = {
         "http-512": inputs.repeated(inputs.http_spans(512, 16), 400_000),

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from benchmarks.machine import allow_sampling
 from litefuse.cli import process
 from litefuse.clickhouse.client import Store
 from litefuse.keys import KeyStore
@@ -17,6 +18,7 @@ from litefuse.settings_load import load
 
 
 def main(roles: Sequence[str]) -> int:
+    allow_sampling()
     settings = load("up", env=os.environ)
 
     async def prepare(store: Store) -> None:
