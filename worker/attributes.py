@@ -55,6 +55,17 @@ class Pairs:
     def count(self) -> int:
         return len(self.keys)
 
+    def owner_bytes(self) -> Ints:
+        """About how many bytes the pairs of each owner take in map columns."""
+        sizes = 16 + _lengths(self.keys)
+        for kind in (_STRING, _ARRAY, _KVLIST, _BYTES):
+            if self.valid[kind].any():
+                sizes += _lengths(self.values[kind])
+        before = np.zeros(self.count + 1, np.int64)
+        np.cumsum(sizes, out=before[1:])
+        total: Ints = before[self.offsets[1:]] - before[self.offsets[:-1]]
+        return total
+
     def owner_of(self, pair: int) -> int:
         return int(np.searchsorted(self.offsets, pair, side="right")) - 1
 
@@ -179,6 +190,10 @@ def _offsets(pairs: Pairs, flags: Flags) -> pa.Array:
     before = np.zeros(len(flags) + 1, np.int32)
     np.cumsum(flags, out=before[1:])
     return pa.array(before[pairs.offsets])
+
+
+def _lengths(array: pa.Array) -> Ints:
+    return np.asarray(pc.fill_null(pc.binary_length(array), 0), dtype=np.int64)
 
 
 def _valid(array: pa.Array) -> Flags:

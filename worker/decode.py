@@ -11,7 +11,7 @@ the decoder's thread, on slices of about 1 MiB, since ptars holds the GIL while 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,7 @@ from litefuse.reasons import Reason
 from worker.attributes import OneofTwice
 from worker.block import Slice
 from worker.dead import Letter
-from worker.flatten import Spans, flatten
+from worker.flatten import EXPANDED_BYTES, Spans, TooWide, flatten
 
 logger = logging.getLogger("litefuse.worker")
 
@@ -66,27 +66,57 @@ class _BadContentType(BodyError):
     reason = Reason.BAD_CONTENT_TYPE
 
 
+#: Bytes of protobuf decoded at once: each call holds the GIL, and may take a hundred times that in memory.
+_AT_ONCE = 8 << 20
+#: Inflated bytes a slice goes for: compressed records may hold a thousand times their size.
+_SLICE = 4 << 20
+#: Fields in one span that is larger than `_AT_ONCE`.
+_FIELDS = 1_000_000
+
+
 def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Slice:
-    """Decode consecutive records of one partition. Never raises for what the records hold."""
-    letters: list[Letter] = []
-    payloads: list[_Payload] = []
-    for record in records:
+    """Decode consecutive records of one partition: as many of them, from the first, as should be decoded at once, which is
+    in `Slice.records`. Never raises for what the records hold."""
+    most = len(records)
+    while True:
+        letters: list[Letter] = []
+        payloads, taken = _payloads(records[:most], defaults, letters)
         try:
-            payloads.append(_payload(record, defaults, letters))
-        except BodyError as refused:
-            letters.append(Letter(record, refused.reason, str(refused)))
-    batches = _decode(payloads, letters)
+            batches = _decode(payloads, letters)
+            break
+        except TooWide as wide:
+            if taken > 1:
+                most = taken // 2
+                continue
+            letters, batches = [Letter(records[0], Reason.TOO_LARGE, str(wide))], []
+            break
     spans = None
     if batches:
         spans = batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
     return Slice(
-        records=tuple(records),
+        records=tuple(records[:taken]),
         spans=spans,
         letters=tuple(letters),
-        end=records[-1].offset + 1,
-        size=sum(r.size for r in records) + (spans.nbytes if spans is not None else 0),
+        end=records[taken - 1].offset + 1,
+        size=sum(r.size for r in records[:taken]) + (spans.nbytes if spans is not None else 0),
         read_at=read_at,
     )
+
+
+def _payloads(records: Sequence[Record], defaults: Defaults, letters: list[Letter]) -> tuple[list[_Payload], int]:
+    """The payloads of the first records, and how many records they are."""
+    payloads: list[_Payload] = []
+    inflated = taken = 0
+    for record in records:
+        if inflated >= _SLICE:
+            break
+        taken += 1
+        try:
+            payloads.append(_payload(record, defaults, letters))
+            inflated += len(payloads[-1].body)
+        except BodyError as refused:
+            letters.append(Letter(record, refused.reason, str(refused)))
+    return payloads, taken
 
 
 def cut_down(record: Record, row: int) -> bytes:
@@ -139,16 +169,58 @@ def _number(text: str | None, default: int) -> int:
 
 
 def _decode(payloads: list[_Payload], letters: list[Letter]) -> list[pa.RecordBatch]:
-    """All payloads at once; when that fails, each half, down to the payload that is at fault."""
+    """Raises TooWide."""
+    if payloads and len(payloads[-1].body) > _AT_ONCE:  # only the last one can be
+        return _together(payloads[:-1], letters) + _decode_large(payloads[-1], letters)
+    return _together(payloads, letters)
+
+
+def _together(payloads: list[_Payload], letters: list[Letter]) -> list[pa.RecordBatch]:
+    """All payloads at once; when that fails, each half, down to the payload that is at fault. Raises TooWide."""
     if not payloads:
         return []
     try:
         return _rows(payloads, letters)
+    except TooWide:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a record provokes, its neighbours are kept, and its bytes too
         if len(payloads) > 1:
             middle = len(payloads) // 2
-            return _decode(payloads[:middle], letters) + _decode(payloads[middle:], letters)
+            return _together(payloads[:middle], letters) + _together(payloads[middle:], letters)
         return _take_apart(payloads[0], error, letters)
+
+
+def _decode_large(payload: _Payload, letters: list[Letter]) -> list[pa.RecordBatch]:
+    """A payload in pieces cut at span borders, so that memory stays a multiple of a piece. Raises TooWide."""
+    batches: list[pa.RecordBatch] = []
+    size = 0
+    try:
+        for piece in _pieces(payload, letters):
+            batches += _together([piece], letters)
+            size = sum(batch.nbytes for batch in batches)
+            if size > 2 * EXPANDED_BYTES:
+                raise TooWide(f"its spans take more than {2 * EXPANDED_BYTES} bytes as rows")
+    except BodyError as broken:
+        letters.append(Letter(payload.record, broken.reason, str(broken)))
+        return []
+    return batches
+
+
+def _pieces(payload: _Payload, letters: list[Letter]) -> Iterator[_Payload]:
+    cut = wire.split(payload.body, _AT_ONCE)
+    alone = {place for place, _ in cut.too_large}
+    count = sum(1 for _ in wire.spans(payload.body))
+    places = payload.places or range(count)
+    others = iter([i for i in range(count) if i not in alone])
+    for body in cut.pieces:
+        here = tuple(places[next(others)] for _ in wire.spans(body))
+        yield replace(payload, body=body, places=here)
+    for place, body in wire.each(payload.body, alone):
+        if wire.crowded(body, _FIELDS):
+            text = f"span has more than {_FIELDS} attributes and other fields"
+            letters.append(Letter(payload.record, Reason.TOO_LARGE, text, places[place], body))
+        else:
+            yield replace(payload, body=body, places=(places[place],))
 
 
 def _take_apart(payload: _Payload, error: Exception, letters: list[Letter]) -> list[pa.RecordBatch]:
@@ -170,6 +242,8 @@ def _take_apart(payload: _Payload, error: Exception, letters: list[Letter]) -> l
     except BodyError as broken:
         letters.append(Letter(payload.record, broken.reason, str(broken)))
         return []
+    except TooWide:
+        raise
     except Exception as remaining:
         logger.warning("a record cannot be decoded as a whole", exc_info=remaining)
         letters.append(Letter(payload.record, Reason.UNDECODABLE, f"{type(remaining).__name__}: {remaining}"))

@@ -26,6 +26,15 @@ Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.uint64]
 
 
+class TooWide(Exception):
+    """Resources and scopes, said once on the wire and once a row in the table, would take more than EXPANDED_BYTES."""
+
+
+#: Far above what exporters send (fifteen thousand spans of a 10 KB resource), far below what a worker has: a megabyte on the
+#: wire can say a resource of 500 KB once for twenty thousand spans.
+EXPANDED_BYTES = 256 << 20
+
+
 @dataclass(frozen=True)
 class Spans:
     """All spans of some payloads: `columns` by name, everything that the payload itself says.
@@ -48,7 +57,7 @@ class Spans:
 
 
 def flatten(requests: pa.RecordBatch) -> Spans:
-    """`requests` has one row an export request (litefuse.otlp.schema.FULL). Raises worker.attributes.OneofTwice."""
+    """`requests` has one row an export request (litefuse.otlp.schema.FULL). Raises worker.attributes.OneofTwice, TooWide."""
     resources, _, rs_payload = _unnest(requests.column("resource_spans"))
     scopes, _, ss_rs = _unnest(resources.field("scope_spans"))
     spans, _, sp_ss = _unnest(scopes.field("spans"))
@@ -107,6 +116,7 @@ def _resource(columns: dict[str, pa.Array], bad: dict[int, Reason], resources: p
     resource = resources.field("resource")
     where = pa.array(sp_rs)
     pairs = pairs_of(_list_or_empty(resource, "attributes"))
+    _bounded(pairs, sp_rs)
     for name, array in typed_maps(pairs).items():
         columns[f"resource_{name}"] = _spread(array, where)
     columns["resource_schema_url"] = text(resources.field("schema_url")).take(where)
@@ -118,6 +128,7 @@ def _scope(columns: dict[str, pa.Array], bad: dict[int, Reason], scopes: pa.Stru
     scope = scopes.field("scope")
     where = pa.array(sp_ss)
     pairs = pairs_of(_list_or_empty(scope, "attributes"))
+    _bounded(pairs, sp_ss)
     texts, types = text_maps(pairs)
     columns["scope_name"] = text(_or_default(scope, "name", b"")).take(where)
     columns["scope_version"] = text(_or_default(scope, "version", b"")).take(where)
@@ -221,6 +232,13 @@ def _named(numbers: pa.Array, names: Sequence[str]) -> pa.Array:
 def _spread(array: pa.Array, where: pa.Array) -> pa.Array:
     """One entry a span of what is said once for many. The usual case, one resource for all, costs no more."""
     return array.take(where)
+
+
+def _bounded(pairs: Pairs, owner_of_row: Ints) -> None:
+    """Raises TooWide."""
+    rows = np.bincount(owner_of_row, minlength=len(pairs.offsets) - 1)
+    if int(rows @ pairs.owner_bytes()) > EXPANDED_BYTES:
+        raise TooWide("its resource or scope attributes, repeated for each span, take too much memory")
 
 
 def _blame_rows_of(bad: dict[int, Reason], pairs: Pairs, owner_of_row: Ints) -> None:

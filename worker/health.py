@@ -10,13 +10,17 @@ class Health:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
-        self.stopped = False
+        self._stops: set[str] = set()
+
+    @property
+    def stopped(self) -> bool:
         """True while an operator has to act (wrong password, missing column): nothing more is consumed."""
+        return bool(self._stops)
 
     def store_ok(self) -> None:
-        self._reasons.pop("insert", None)
-        self._reasons.pop("look", None)
-        self.stopped = False
+        """ClickHouse has done what it was asked for, so whatever it refused before is mended."""
+        self.ok("insert")
+        self.ok("look")
 
     def store_failed(self, error: BaseException) -> None:
         self.failed("insert", error)
@@ -24,10 +28,11 @@ class Health:
     def failed(self, what: str, error: BaseException) -> None:
         self._reasons[what] = f"{what}: {error}"
         if outcome(error) is Outcome.STOP:
-            self.stopped = True
+            self._stops.add(what)
 
     def ok(self, what: str) -> None:
         self._reasons.pop(what, None)
+        self._stops.discard(what)
 
     def reasons(self) -> list[str]:
         return sorted(self._reasons.values())

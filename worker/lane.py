@@ -102,6 +102,10 @@ class Lane:
             size += record_size
         return taken, read_at
 
+    def put_back(self, records: Sequence[Record], read_at: float) -> None:
+        """What the decode stage left for the next slice."""
+        self._waiting.extendleft((record, record.size, read_at) for record in reversed(records))
+
     def inherited_complete(self, plan: Plan) -> bool:
         """All records of the plan were read: the position has reached its end, and none of them waits any more."""
         return self.position >= plan.end and not (self._waiting and self._waiting[0][0].offset < plan.end)

@@ -68,7 +68,8 @@ async def _fill(lane: Lane, stages: Stages, blocks: Handover) -> None:
             piece = replace(piece, spans=await stages.run(map_spans, piece.spans))
             m.DECODE_SECONDS.observe(time.perf_counter() - started)
             m.SPANS_DECODED.inc(0 if piece.spans is None else piece.spans.num_rows)
-            lane.hold(piece.size - sum(r.size for r in records))
+            lane.put_back(records[len(piece.records) :], read_at)
+            lane.hold(piece.size - sum(r.size for r in piece.records))
             cutter.add(piece)
         if plan is not None:
             if lane.inherited_complete(plan):

@@ -280,3 +280,46 @@ def test_a_fault_of_the_moment_makes_no_dead_letter(monkeypatch: pytest.MonkeyPa
     assert piece.letters == ()
     assert piece.spans is not None
     assert piece.spans.num_rows == 3
+
+
+def test_a_resource_said_once_for_many_spans_is_bounded_in_memory() -> None:
+    """A megabyte on the wire became gigabytes of rows: each row repeats its resource."""
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add()
+    resource_spans.resource.attributes.add(key="large").value.string_value = "x" * 500_000
+    spans = resource_spans.scope_spans.add().spans
+    for i in range(5000):
+        spans.add(trace_id=b"t" * 16, span_id=(i + 1).to_bytes(8, "big"))
+    wide = of(request.SerializeToString(), 1)
+    piece = decode([of(good(2, 1), 0), wide, of(good(1, 2), 2)], Defaults(), 0.0)
+    assert [r.offset for r in piece.records] == [0]
+    piece = decode([wide, of(good(1, 2), 2)], Defaults(), 0.0)
+    assert [r.offset for r in piece.records] == [1]
+    assert piece.spans is None
+    assert [(x.reason.value, x.value) for x in piece.letters] == [("too_large", None)]
+
+
+def test_compressed_records_are_taken_until_they_inflate_to_enough() -> None:
+    """A slice of compressed records could inflate to a thousand times its size."""
+    request = ExportTraceServiceRequest.FromString(good(1))
+    request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="k").value.string_value = "x" * (3 << 20)
+    packed = gzip.compress(request.SerializeToString())
+    records = [of(packed, i, content_encoding="gzip") for i in range(5)]
+    assert [r.offset for r in decode(records, Defaults(), 0.0).records] == [0, 1]
+
+
+def test_a_large_record_is_decoded_in_pieces_and_a_crowded_span_is_buried() -> None:
+    """Thirty million empty attributes fit into 64 MB, and took gigabytes to decode."""
+    request = ExportTraceServiceRequest.FromString(good(3))
+    spans = request.resource_spans[0].scope_spans[0].spans
+    for span in spans:
+        span.attributes.add(key="k").value.string_value = "x" * (4 << 20)
+    bodies = [s.SerializeToString() for s in spans]
+    bodies[1] += b"\x4a\x00" * (5 << 20)
+    piece = decode([of(_delimited(1, _delimited(2, b"".join(_delimited(2, b) for b in bodies))))], Defaults(), 0.0)
+    assert piece.spans is not None
+    assert sorted(zip(*(piece.spans.column(n).to_pylist() for n in ("log_row", "name")), strict=True)) == [
+        (0, "span 0"),
+        (2, "span 2"),
+    ]
+    assert [(x.reason.value, x.row) for x in piece.letters] == [("too_large", 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import pytest
 from litefuse.errors import StoreMisconfigured, StoreUnavailable
 from litefuse.log.base import DEAD, TRACES, WORKER_GROUP, Partition
 from litefuse.log.sqlite import SqliteLog
+from litefuse.otlp.wire import varint
 from litefuse.settings import Settings
 from tests.worker.model import Store, Trouble, record
 from worker import consume, pipeline
@@ -165,3 +167,18 @@ async def test_a_commit_of_a_newer_version_is_left_alone(tmp_path: Path) -> None
         await until(lambda: worker.ready())
         assert "v9" in worker.ready()[0]
     assert store.inserts == []
+
+
+async def test_what_one_slice_leaves_the_next_takes(tmp_path: Path) -> None:
+    """The decode stage takes as many records as it should at once; the others are not lost, and stay in order."""
+    store = Held()
+    async with running(tmp_path, store) as (log, _):
+        for number in range(12):
+            source = record(0, [(number, 0)])
+            padding = b"\x7a" + varint(1 << 20) + bytes(1 << 20)  # an unknown field
+            await log.publish(
+                TRACES, gzip.compress(source.value + padding), (*source.headers, ("content_encoding", b"gzip"))
+            )
+        await until(lambda: len(store.counts()) == 12)
+    assert store.counts() == dict.fromkeys(range(12), 1)
+    assert [offset for _, offset, _, _ in store.stored] == list(range(12))
