@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,7 +74,10 @@ class Judge:
             await log.close()
 
     def wait_drained(self, timeout: float) -> None:
-        eventually(lambda: self.lag() == 0, timeout, every=0.5)
+        lags: list[int] = []
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: lags.append(self.lag()) or lags[-1] == 0, timeout, every=0.3)  # type: ignore[func-returns-value]
+        assert lags[-1] == 0, f"not drained within {timeout} s, records not committed: {lags[-20:]}"
 
     def verdict(self, sql: Sql, senders: Senders) -> int:
         """Call it when the lag is 0. Returns the number of spans stored."""
