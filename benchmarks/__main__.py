@@ -27,12 +27,15 @@ from benchmarks.figures import Section, aims
 from benchmarks.machine import describe
 from benchmarks.ratios import ratios
 from benchmarks.report import README, markdown, write
+from benchmarks.rounds import Rounds
 from benchmarks.servers import Servers, running, workspace
 from litefuse.cli.process import collect_rarely
 from litefuse.telemetry import logs
 
-PARTS = ("stages", "worker", "ingest", "visible", "up")
+#: Parts, and the share of the time by which each has to be done: no round of it begins later.
+PARTS = {"stages": 0.1, "worker": 0.5, "ingest": 0.7, "visible": 0.85, "up": 0.95}
 _ROUNDS = 3
+_SECONDS = 330.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,7 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         failed: list[str] = []
         for part in parts:
             try:
-                found = _measure(part, servers, directory, options)
+                deadline = began + options.seconds * PARTS.get(part, 1.0)
+                rounds = Rounds(options.rounds, deadline, _say)
+                found = _measure(part, rounds, servers, directory, options.quick)
             except Exception:  # noqa: BLE001 - what the other parts find is worth having; the exit code tells
                 traceback.print_exc()
                 failed.append(part)
@@ -87,18 +92,17 @@ class _Once:
         return self._servers
 
 
-def _measure(part: str, servers: _Once, directory: Path, options: argparse.Namespace) -> Section:
-    rounds, quick = options.rounds, options.quick
+def _measure(part: str, rounds: Rounds, servers: _Once, directory: Path, quick: bool) -> Section:
     if part == "stages":
-        return stages.run(rounds, quick, _say)
+        return stages.run(rounds, quick)
     if part == "worker":
-        return whole.run(servers(), rounds, quick, _say)
+        return whole.run(servers(), rounds, quick)
     if part == "ingest":
-        return front.run(servers(), rounds, quick, _say)
+        return front.run(servers(), rounds, quick)
     if part == "visible":
-        return visible.run(servers(), rounds, quick, _say)
+        return visible.run(servers(), rounds, quick)
     if part == "up":
-        return start.run(directory, rounds, _say)
+        return start.run(directory, rounds)
     return Section(profiling.run(servers(), _say))
 
 
@@ -116,6 +120,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="; ".join((*PARTS, "profile")))
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of each measurement; the median is told")
+    parser.add_argument(
+        "--seconds", type=float, default=_SECONDS, help="bound of the whole run: fewer rounds where it is not enough"
+    )
     parser.add_argument("--quick", action="store_true", help="small inputs: whether it runs, not what it costs")
     parser.add_argument("--json", action="store_true", help="figures with all samples, as JSON")
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import inputs
@@ -17,6 +17,7 @@ from benchmarks.inputs import Body
 from benchmarks.load import request, send
 from benchmarks.loop import run_in_loop
 from benchmarks.machine import spending
+from benchmarks.rounds import Rounds
 from benchmarks.servers import LOGS, PUBLIC_KEY, SECRET_KEY, Servers, ended, pid_of
 from tests.processes import Litefuse
 
@@ -63,7 +64,7 @@ def feeds(quick: bool) -> list[Feed]:
     ]
 
 
-def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] = lambda _: None) -> Section:
+def run(servers: Servers, rounds: Rounds, quick: bool) -> Section:
     """Every input to an ingest over each log. Both run all the time, and take turns within a round."""
     runs: dict[tuple[str, str, str], list[Once]] = {}
     with contextlib.ExitStack() as ending:
@@ -71,9 +72,9 @@ def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] =
             log: ending.enter_context(ended(servers.role("ingest", log, f"ingest-{log}"))).start() for log in LOGS
         }
         everything = feeds(quick)
-        for number in range(rounds):
+        for _ in rounds:
             for feed in everything:
-                say(f"ingest: round {number + 1} of {rounds}, {feed.name} {feed.kind}")
+                rounds.say(f"ingest, {feed.name} {feed.kind}")
                 for log, ingest in ingests.items():
                     pids = {"ingest": pid_of(ingest), **servers.pids(log)}
                     runs.setdefault((log, feed.name, feed.kind), []).append(once(ingest, feed, pids))

@@ -80,6 +80,12 @@ def pid_of(process: Litefuse) -> int:
     return process.process.pid
 
 
+def forget_log(directory: Path) -> None:
+    """Remove the SQLite log of a directory: the next round gets a fresh file."""
+    for path in directory.glob("log.db*"):
+        path.unlink()
+
+
 @contextlib.contextmanager
 def ended(process: Litefuse) -> Iterator[Litefuse]:
     """Kill it afterwards; show the end of its log when something went wrong meanwhile."""

@@ -19,6 +19,7 @@ from benchmarks import inputs
 from benchmarks.figures import Cell, Section, Series, Table
 from benchmarks.inputs import Body
 from benchmarks.records import records, slices
+from benchmarks.rounds import Rounds
 from litefuse.log.base import Record
 from worker.block import Cutter, Limits
 from worker.block import Slice as Piece
@@ -71,12 +72,12 @@ def inputs_of(quick: bool) -> dict[str, list[Body]]:
     }
 
 
-def run(rounds: int, quick: bool, say: Callable[[str], None] = lambda _: None) -> Section:
+def run(rounds: Rounds, quick: bool) -> Section:
     """The table of stages."""
     costs: dict[str, list[Costs]] = {}
     feeds = {name: (bodies, records(bodies)) for name, bodies in inputs_of(quick).items()}
-    for number in range(rounds):
-        say(f"stages: round {number + 1} of {rounds}")
+    for _ in rounds:
+        rounds.say("stages")
         for name, (bodies, recs) in feeds.items():
             costs.setdefault(name, []).append(once(bodies, recs))
     return _section(feeds, costs)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.figures import Section, Series, Table
 from benchmarks.machine import resident_bytes, spending
+from benchmarks.rounds import Rounds
 from benchmarks.servers import ended, pid_of
 from tests.processes import Litefuse
 
@@ -17,11 +18,11 @@ _IDLE_S = 2.0
 MB = 1e6
 
 
-def run(directory: Path, rounds: int, say: Callable[[str], None] = lambda _: None) -> Section:
+def run(directory: Path, rounds: Rounds) -> Section:
     """A first start in an empty directory, and a second one in the same, each round."""
     samples: dict[str, list[float]] = {name: [] for name in ("ready", "again", "rss", "idle", "stop")}
-    for number in range(rounds):
-        say(f"up: round {number + 1} of {rounds}")
+    for number in rounds:
+        rounds.say("up")
         up = Litefuse(("up",), directory / f"up-{number}", {"LITEFUSE_LOG_LEVEL": "warning"})
         with ended(up):
             samples["ready"].append(_seconds(up.start))

@@ -12,7 +12,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from benchmarks.load import request, send
 from benchmarks.loop import run_in_loop
 from benchmarks.machine import spending
 from benchmarks.records import PROJECT
+from benchmarks.rounds import Rounds
 from benchmarks.servers import PUBLIC_KEY, SECRET_KEY, Servers, ended, keys, pid_of
 from tests.processes import Litefuse
 from tests.sql import Sql
@@ -59,13 +60,13 @@ class Result:
     """CPU seconds a span of each process at half of peak."""
 
 
-def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] = lambda _: None) -> Section:
+def run(servers: Servers, rounds: Rounds, quick: bool) -> Section:
     """`up` alone, then ingest, worker and ClickHouse as processes over Kafka."""
     results: dict[str, list[Result]] = {}
     for deploy in (_up, _roles):
         with deploy(servers) as deployment:
-            for number in range(rounds):
-                say(f"visible: round {number + 1} of {rounds}, {deployment.name}")
+            for _ in rounds:
+                rounds.say(f"visible, {deployment.name}")
                 result = run_in_loop(_measure(deployment, 2.0 if quick else 4.0, 30 if quick else 200))
                 results.setdefault(deployment.name, []).append(result)
     return _section(results)

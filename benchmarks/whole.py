@@ -14,17 +14,17 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import Counter
 
-from benchmarks import inputs
+from benchmarks import edges, inputs
 from benchmarks.figures import Section, Series, Table
 from benchmarks.inputs import Body
 from benchmarks.loop import run_in_loop
 from benchmarks.machine import spending
 from benchmarks.records import fill
-from benchmarks.servers import LOGS, Servers
+from benchmarks.rounds import Rounds
+from benchmarks.servers import LOGS, Servers, forget_log
 from litefuse.clickhouse.client import Store
 from litefuse.log import open_log
 from litefuse.settings import Secret, Settings
@@ -61,21 +61,29 @@ def inputs_of(quick: bool) -> dict[str, list[Body]]:
     }
 
 
-def run(servers: Servers, rounds: int, quick: bool, say: Callable[[str], None] = lambda _: None) -> Section:
+def run(servers: Servers, rounds: Rounds, quick: bool) -> Section:
     """Every input over both logs into the sink, then into ClickHouse. Logs take turns within a round."""
     feeds = inputs_of(quick)
     runs: dict[tuple[str, str, str], list[Once]] = {}
     for log in LOGS:
         once(servers, log, feeds["http-512"][:8], servers.sink, f"worker-{log}")  # imports, first connections
     plan = [("sink", name) for name in feeds] + [("clickhouse", name) for name in feeds if name != "LLM JSON"]
-    for number in range(rounds):
+    ends: edges.Samples = {}
+    for _ in rounds:
         for into, name in plan:
-            say(f"worker: round {number + 1} of {rounds}, {name} into {into}")
+            rounds.say(f"worker, {name} into {into}")
             for log in LOGS:
                 url = servers.sink if into == "sink" else servers.store_url
                 one = once(servers, log, feeds[name], url, f"worker-{log}")
                 runs.setdefault((into, name, log), []).append(one)
-    return _section(runs)
+        for name in ("http-512", "http-1", "LLM"):
+            rounds.say(f"worker, ends, {name}")
+            edges.once(servers, name, inputs.renewed(feeds[name]), ends)
+    section = _section(runs)
+    found = edges.section(ends)
+    section.tables += found.tables
+    section.figures |= found.figures
+    return section
 
 
 def once(
@@ -94,7 +102,7 @@ def once(
     try:
         return run_in_loop(_once(settings, store_url, bodies, pids, watched))
     finally:
-        _forget(settings.data_dir)
+        forget_log(settings.data_dir)
 
 
 async def _once(
@@ -132,12 +140,6 @@ async def _once(
 def counted(counter: Counter) -> float:
     """The value of a counter without labels."""
     return float(next(iter(counter.collect())).samples[0].value)
-
-
-def _forget(directory: Path) -> None:
-    """The next round gets a fresh file."""
-    for path in directory.glob("log.db*"):
-        path.unlink()
 
 
 def _section(runs: Mapping[tuple[str, str, str], Sequence[Once]]) -> Section:

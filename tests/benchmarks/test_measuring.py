@@ -19,6 +19,7 @@ from benchmarks.inputs import Body
 from benchmarks.load import Failed, request, send
 from benchmarks.machine import allow_sampling, cpu_seconds, describe, resident_bytes, spending
 from benchmarks.profiling import Stacks
+from benchmarks.rounds import Rounds
 from benchmarks.servers import sink
 from tests.processes import REPO
 
@@ -139,8 +140,13 @@ def _post(port: int, path: str, body: bytes) -> bytes:
         return text
 
 
+def test_rounds_end_when_the_time_is_up_but_one_is_given() -> None:
+    assert list(Rounds(3, time.monotonic() + 60.0, print)) == [0, 1, 2]
+    assert list(Rounds(3, time.monotonic() - 1.0, print)) == [0]
+
+
 def test_stages_sum_up() -> None:
-    section = stages.run(1, quick=True)
+    section = stages.run(Rounds(1, 0.0, print), quick=True)
     names = [row[0] for row in section.tables[0].rows]
     assert names[1:] == ["decode", *stages.INSIDE, stages.REST, "map", "block", "Arrow IPC", "sum"]
     assert all(series.median > 0 for series in section.figures.values())
@@ -188,7 +194,7 @@ def test_every_part_runs(tmp_path: Path) -> None:
 
     assert {key for aim in AIMS for key in aim.keys} <= found["figures"].keys()
     assert [table["key"] for table in found["tables"]] == [
-        *("aims", "stages", "worker", "clickhouse", "ingest-512", "ingest-1", "visible", "up", "ratios")
+        *("aims", "stages", "worker", "clickhouse", "edges", "ingest-512", "ingest-1", "visible", "up", "ratios")
     ]
     assert all(table["rows"] for table in found["tables"])
     assert not list((REPO / ".cache").glob("benchmarks-*"))
