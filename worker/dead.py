@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
+from litefuse.errors import RecordTooLarge
 from litefuse.log.base import DEAD, Log, Record
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
@@ -49,6 +53,26 @@ async def bury(log: Log, letter: Letter) -> None:
 
     A crash before the commit writes the same letter again; `litefuse dead list` shows one of them, by origin.
     """
-    value = letter.record.value if letter.value is None else letter.value
-    await log.publish(DEAD, value, headers(letter, time.time_ns()), letter.record.key)
-    m.DEAD_LETTERS.labels(reason=letter.reason.value).inc()
+    failed_at = time.time_ns()
+    too_large: RecordTooLarge | None = None
+    async for value, added in _forms(letter, failed_at):
+        try:
+            await log.publish(DEAD, value, added, letter.record.key)
+        except RecordTooLarge as error:
+            too_large = error
+        else:
+            m.DEAD_LETTERS.labels(reason=letter.reason.value).inc()
+            return
+    assert too_large is not None
+    raise too_large
+
+
+async def _forms(letter: Letter, failed_at_ns: int) -> AsyncIterator[tuple[bytes, list[tuple[str, bytes]]]]:
+    """Value and headers of the letter, the next for when the log does not take the one before. A span cut out of a
+    compressed record may be larger than any record: then compressed, else all of its record, which the log has taken once."""
+    if letter.value is not None:
+        added = headers(letter, failed_at_ns)
+        yield letter.value, added
+        packed = await asyncio.to_thread(gzip.compress, letter.value, 6, mtime=0)
+        yield packed, [*added, ("content_encoding", b"gzip")]
+    yield letter.record.value, headers(replace(letter, value=None), failed_at_ns)
