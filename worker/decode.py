@@ -162,7 +162,8 @@ def _protobuf(
 
 
 def _number(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isdecimal() else default
+    # Other producers may write anything; Python refuses to read thousands of digits at all.
+    return int(text) if text is not None and len(text) < 20 and text.isdecimal() else default
 
 
 # -- from protobuf to rows ---------------------------------------------------------------------------------------------

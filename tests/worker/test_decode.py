@@ -323,3 +323,10 @@ def test_a_large_record_is_decoded_in_pieces_and_a_crowded_span_is_buried() -> N
         (2, "span 2"),
     ]
     assert [(x.reason.value, x.row) for x in piece.letters] == [("too_large", 1)]
+
+
+def test_a_number_of_thousands_of_digits_in_a_header_is_no_number() -> None:
+    """Python refuses to read it, and the partition stood still for it."""
+    piece = decode([of(good(1), received_at="9" * 5000)], Defaults(), 0.0)
+    assert piece.spans is not None
+    assert piece.spans.column("received_at").cast("int64").to_pylist() == [NOW]
