@@ -48,6 +48,7 @@ class Intake:
     _not_before: dict[Partition, float] = field(default_factory=dict)
     _first: dict[Partition, int] = field(default_factory=dict)
     paused: bool = False
+    _let_through: Partition | None = None
     _stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -108,7 +109,23 @@ class Intake:
         elif self.paused and self.budget.low() and not self.health.stopped:
             self.paused = False
             self.consumer.resume(lanes)
+        self._let_one_through()
         m.PAUSED.set(1 if self.paused else 0)
+
+    def _let_one_through(self) -> None:
+        """While everything is paused for want of room, one lane that has an inherited plan to complete reads on: it can write
+        nothing, hence give nothing back, before it has all of the plan, and there may be no other lane that could."""
+        waiting = sorted(
+            p for p, (lane, _) in self._lanes.items() if lane.standing.plan is not None and not lane.stopping
+        )
+        one = waiting[0] if waiting and self.paused and not self.health.stopped else None
+        if one == self._let_through:
+            return
+        if self._let_through is not None and self.paused:
+            self.consumer.pause(frozenset((self._let_through,)))
+        if one is not None:
+            self.consumer.resume(frozenset((one,)))
+        self._let_through = one
 
     # -- lanes ---------------------------------------------------------------------------------------------------------
 
@@ -128,6 +145,8 @@ class Intake:
     async def _open(self, partition: Partition) -> None:
         """Read where the partition stands, and begin there: with the open plan of its last owner, if there is one."""
         self._opening.add(partition)
+        if self._let_through == partition:
+            self._let_through = None  # it is paused now, and let through anew
         try:
             self.consumer.pause(frozenset((partition,)))
             committed = await self.consumer.committed(partition)
@@ -138,8 +157,8 @@ class Intake:
             return
         finally:
             self._opening.discard(partition)
-        if partition not in self.consumer.assignment():
-            return
+        if self._stopping or partition not in self.consumer.assignment():
+            return  # meanwhile: a lane opened now would not be closed by anybody
         start = committed.offset if committed.offset >= 0 else self._first.get(partition, -1)
         if start >= 0:
             self.consumer.seek(partition, start)
@@ -174,8 +193,11 @@ class Intake:
         tasks = [self._lanes[p][1] for p in partitions if p in self._lanes]
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks, timeout=deadline)
-        for task in late:
-            task.cancel()
+        try:
+            await asyncio.wait(tasks, timeout=deadline)
+        finally:  # also when the log allows less time than `deadline`: nothing may go on under the next generation
+            late = [task for task in tasks if not task.done()]
+            for task in late:
+                task.cancel()
         if late:
             await asyncio.wait(late)
