@@ -66,6 +66,8 @@ class Block:
 
     def row_count(self) -> int:
         """Spans of the block's record, refused ones included, when it has but one; what `rows` of a plan count."""
+        if not self.offsets:
+            return 0  # the log has the record no more
         offset = self.offsets[0]
         places = [
             s.row for piece in self.slices for s in piece.letters if s.record.offset == offset and s.row is not None

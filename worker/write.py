@@ -20,7 +20,7 @@ import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -105,16 +105,26 @@ class Writer:
             await self._write(build(left, block.slices))
 
     async def _write(self, block: Block) -> None:
-        try:
-            await self._plan(block.plan)
-            for part in block.parts:
-                await self._store_part(block, part)
-        except Refused as refused:
-            await self._bisect(block, refused)
-        else:
-            await self._bury_all(block.letters)
-            m.BLOCK_ROWS.observe(block.rows)
-            m.DUPLICATE_SPANS.inc(sum([await self.run(copies, part) for part in block.parts]))
+        backoff = Backoff(first=2.0)
+        while True:
+            try:
+                await self._plan(block.plan)
+                for part in block.parts:
+                    await self._store_part(block, part)
+            except Refused as refused:
+                if await self._bisect(block, refused):
+                    return
+                # One span, and no memory for it: nothing is wrong with it, and nothing smaller to try. Its token was
+                # used, so what follows is a repetition, which has to be looked for.
+                self.health.store_failed(refused.error)
+                m.RETRIES.labels(what="insert").inc()
+                await backoff.wait(refused.error, "insert of a single span")
+                block = replace(block, replay=True)
+            else:
+                await self._bury_all(block.letters)
+                m.BLOCK_ROWS.observe(block.rows)
+                m.DUPLICATE_SPANS.inc(sum([await self.run(copies, part) for part in block.parts]))
+                return
 
     async def commit(self, block: Block) -> None:
         """Step 5: the range is done, whatever way it went."""
@@ -165,9 +175,9 @@ class Writer:
         backoff = Backoff()
         clean = True
         while True:
-            await self._plan_still_fresh(plan)
             try:
                 async with self.inserts:
+                    await self._plan_still_fresh(plan)  # here, since the turn may have been waited for
                     started = time.perf_counter()
                     await self.store.insert_arrow(
                         "spans", part.spans.column_names, body, settings=settings, timeout=self.insert_timeout
@@ -214,21 +224,18 @@ class Writer:
 
     # -- step 4 --------------------------------------------------------------------------------------------------------
 
-    async def _bisect(self, block: Block, refused: Refused) -> None:
-        """Plan smaller. Table partitions of the block that are stored already are found by the smaller plans' looks."""
+    async def _bisect(self, block: Block, refused: Refused) -> bool:
+        """Plan smaller. Table partitions of the block that are stored already are found by the smaller plans' looks. False
+        when there is nothing smaller, and nothing is wrong with the span either."""
         smaller = halves(block.plan, block.offsets, block.row_count() if len(block.offsets) == 1 else 0)
         if smaller:
             for plan in smaller:
                 await self._write(build(plan, block.slices))
-            return
+            return True
         if refused.shrink:
-            # One span, and no memory for it: nothing is wrong with it, and nothing smaller to try.
-            self.health.store_failed(refused.error)
-            m.RETRIES.labels(what="insert").inc()
-            await Backoff(first=2.0).wait(refused.error, "insert of a single span")
-            await self._write(block)
-            return
+            return False
         await self._bury_all((*block.letters, *(await self.run(refused_spans, block, str(refused.error)))))
+        return True
 
     async def _bury_all(self, letters: Sequence[Letter]) -> None:
         for letter in letters:

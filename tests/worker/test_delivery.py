@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import inspect
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from litefuse.errors import Fenced
-from litefuse.log.base import Committed, Record
+from litefuse.errors import Fenced, RecordTooLarge, StoreTooBig
+from litefuse.log.base import Committed, Headers, Placed, Record
+from litefuse.reasons import Reason
 from tests.worker.model import PARTITION, Crash, OnePartitionLog, Store, Trouble, record
 from worker import pipeline
 from worker.backoff import Backoff
-from worker.block import Limits
-from worker.decode import Defaults
+from worker.block import Cutter, Limits
+from worker.dead import Letter, bury
+from worker.decode import Defaults, decode
 from worker.health import Health
 from worker.lane import Budget, Lane
 from worker.plan import read
@@ -191,3 +196,107 @@ async def test_nothing_is_lost_and_nothing_is_doubled_whatever_dies(seed: int) -
     assert log.committed_now == Committed(8, "")
     assert store.counts() == {n: 1 for n in range(24) if n not in trouble.refused}
     assert log.dead_numbers() == set(trouble.refused)
+
+
+def writer(log: OnePartitionLog, store: Store, thread: DecoderThread, plan_bound: float = 60.0) -> Writer:
+    return Writer(PARTITION, log, log, store, Health(), thread.run, asyncio.Semaphore(1), 5.0, plan_bound)
+
+
+async def test_a_plan_that_grew_old_waiting_for_its_turn_is_committed_anew() -> None:
+    """Waiting for a free insert may take longer than the bound after which a zombie must not insert."""
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    thread = DecoderThread()
+    one = writer(log, store, thread, plan_bound=0.05)
+    cutter = Cutter(Limits(1 << 20, 100, 0.0))
+    cutter.add(decode(some_records(1), Defaults(), 0.0))
+    await one.inserts.acquire()
+    writing = asyncio.create_task(one.write(cutter.take()))
+    await asyncio.sleep(0.2)
+    assert log.commits == [Committed(0, "v1 end=1")]
+    log.fenced = True
+    one.inserts.release()
+    with pytest.raises(Fenced):
+        await writing
+    assert store.inserts == []
+    thread.close()
+
+
+async def test_a_single_span_tried_again_for_want_of_memory_is_looked_for() -> None:
+    """Its token was used by the try that failed, and may hide that nothing is there."""
+
+    class Small(Store):
+        async def insert_arrow(self, *args: Any, settings: Mapping[str, str], **more: Any) -> None:
+            token = settings["insert_deduplication_token"]
+            if token not in self.tokens:
+                self.inserts.append(token)
+                self.tokens.add(token)
+                if not token.endswith("/again"):
+                    raise StoreTooBig("memory limit", 241)
+                self.tokens.discard(token)
+            await super().insert_arrow(*args, settings=settings, **more)
+
+    log, store = OnePartitionLog(quiet()), Small(quiet())
+    await work(log, store, [record(0, [(0, 0)])])
+    assert store.counts() == {0: 1}
+
+
+async def test_a_span_that_never_fits_is_tried_for_ever_without_running_out_of_stack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trouble = Trouble(random.Random(1), rows_that_fit=0)
+    log, store = OnePartitionLog(quiet()), Store(trouble)
+    depths: list[int] = []
+
+    async def wait(self: Backoff, error: BaseException, what: str) -> None:
+        depths.append(len(inspect.stack()))
+        if len(depths) == 50:
+            trouble.rows_that_fit = 1
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Backoff, "wait", wait)
+    await work(log, store, [record(0, [(0, 0)])])
+    assert store.counts() == {0: 1}
+    assert depths[0] == depths[-1]
+
+
+async def test_inherited_rows_of_a_record_that_is_gone_are_passed_over() -> None:
+    """The log's retention was faster: nothing is left to be repeated, and the lane must not fail for it again and again."""
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    thread = DecoderThread()
+    inherited = read(Committed(0, "v1 end=1 rows=2-4 look=1")).plan
+    block = Cutter(Limits(1 << 20, 100, 0.0)).take(inherited=inherited)
+    one = writer(log, store, thread)
+    await one.write(block)
+    await one.commit(block)
+    assert log.committed_now == Committed(1, "")
+    assert store.inserts == []
+    thread.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "encoding", "whole"), [(1 << 20, None, False), (50_000, "gzip", False), (1500, None, True)]
+)
+async def test_a_dead_letter_fits_into_the_log_also_when_its_span_was_compressed(
+    limit: int, encoding: str | None, whole: bool
+) -> None:
+    """A span cut out of a compressed record can be larger than any record. It was tried for ever, and held its partition."""
+
+    class Narrow(OnePartitionLog):
+        async def publish(self, topic: str, value: bytes, headers: Headers, key: bytes | None = None) -> Placed:
+            if len(value) > limit:
+                raise RecordTooLarge(len(value), limit)
+            return await super().publish(topic, value, headers, key)
+
+    log = Narrow(quiet())
+    cut = random.Random(1).randbytes(1000) + bytes(100_000)
+    if whole:
+        cut = random.Random(1).randbytes(20_000)
+    source = Record("litefuse.traces", 0, 7, 5, None, b"packed", (("content_encoding", b"zstd"),))
+    await bury(log, Letter(source, Reason.TOO_LARGE, "too large", 3, cut))
+    (letter,) = log.dead
+    assert letter.header("row") == "3"
+    if whole:
+        assert (letter.value, letter.header("content_encoding")) == (b"packed", "zstd")
+    else:
+        assert letter.header("content_encoding") == encoding
+        assert (gzip.decompress(letter.value) if encoding else letter.value) == cut
