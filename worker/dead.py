@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from litefuse.errors import RecordTooLarge
 from litefuse.log.base import DEAD, Log, Record
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
+from litefuse.telemetry.logs import event
+
+logger = logging.getLogger("litefuse.worker")
 
 _OWN = ("reason", "error", "topic", "partition", "offset", "row", "failed_at")
 
@@ -62,9 +66,32 @@ async def bury(log: Log, letter: Letter) -> None:
             too_large = error
         else:
             m.DEAD_LETTERS.labels(reason=letter.reason.value).inc()
+            _tell(letter, time.monotonic())
             return
     assert too_large is not None
     raise too_large
+
+
+#: Seconds between two log lines about the same reason: an operator has to learn of it, not line by line.
+_TELL_EVERY = 60.0
+_told: dict[Reason, float] = {}
+
+
+def _tell(letter: Letter, now: float) -> None:
+    if now - _told.get(letter.reason, float("-inf")) < _TELL_EVERY:
+        return
+    _told[letter.reason] = now
+    place = letter.record
+    event(
+        logger,
+        logging.WARNING,
+        "refused for good, kept as a dead letter: see `litefuse dead list`",
+        reason=letter.reason.value,
+        error=letter.error,
+        topic=place.topic,
+        partition=place.partition,
+        offset=place.offset,
+    )
 
 
 async def _forms(letter: Letter, failed_at_ns: int) -> AsyncIterator[tuple[bytes, list[tuple[str, bytes]]]]:

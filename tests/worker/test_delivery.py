@@ -15,7 +15,7 @@ from litefuse.errors import Fenced, RecordTooLarge, StoreTooBig
 from litefuse.log.base import Committed, Headers, Placed, Record
 from litefuse.reasons import Reason
 from tests.worker.model import PARTITION, Crash, OnePartitionLog, Store, Trouble, record
-from worker import pipeline
+from worker import dead, pipeline
 from worker.backoff import Backoff
 from worker.block import Cutter, Limits
 from worker.dead import Letter, bury
@@ -151,6 +151,19 @@ async def test_who_lost_the_partition_inserts_nothing() -> None:
     with pytest.raises(Fenced):
         await work(log, store, some_records(2))
     assert store.inserts == []
+
+
+async def test_dead_letters_are_told_in_the_log_once_a_minute_for_each_reason(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Five spans had become dead letters, and the log had no line about it."""
+    monkeypatch.setattr(dead, "_told", {})
+    records = [Record("litefuse.traces", 0, i, 5, None, b"\x00garbage", (("project_id", b"p"),)) for i in range(3)]
+    log = OnePartitionLog(quiet())
+    with caplog.at_level("WARNING", "litefuse.worker"):
+        await work(log, Store(quiet()), records)
+    assert len(log.dead) == 3
+    assert [r.message for r in caplog.records] == ["refused for good, kept as a dead letter: see `litefuse dead list`"]
 
 
 async def test_garbage_is_buried_and_its_neighbours_are_kept() -> None:
