@@ -163,7 +163,7 @@ class Intake:
         if start >= 0:
             self.consumer.seek(partition, start)
         self.health.ok(f"partition {partition.number}")
-        lane = Lane(partition, standing, self.budget)
+        lane = Lane(partition, standing, self.budget, committed.offset)
         task = asyncio.create_task(self._work(lane), name=f"lane {partition.number}")
         self._lanes[partition] = (lane, task)
         if not self.paused:

@@ -45,6 +45,8 @@ class Lane:
     partition: Partition
     standing: Standing
     budget: Budget
+    start: int = -1
+    """Offset at which it was opened; -1 when the group has no commit."""
     position: int = -1
     """Offset up to which the log was read, also over records that are none (transaction markers)."""
     stopping: bool = False
@@ -56,6 +58,11 @@ class Lane:
     def feed(self, records: Sequence[Record], position: int) -> None:
         """Called by intake after each poll."""
         now = time.monotonic()
+        if records and records[0].offset < self.start:
+            # The log has no record there any more and begins anew (which its consumer has told): the plan was one of
+            # other records, and would pass over these.
+            self.standing = Standing()
+            self.start = -1
         self.position = position
         sizes = [record.size for record in records]
         self._waiting.extend(zip(records, sizes, repeat(now), strict=False))

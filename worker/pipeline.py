@@ -59,9 +59,9 @@ async def run(lane: Lane, stages: Stages, writer: Writer) -> None:
 async def _fill(lane: Lane, stages: Stages, blocks: Handover) -> None:
     cutter = Cutter(stages.limits)
     while not lane.stopping:
-        plan, look = lane.standing.plan, lane.standing.look
-        due = cutter.due_in(time.monotonic()) if plan is None else None
+        due = cutter.due_in(time.monotonic()) if lane.standing.plan is None else None
         records, read_at = await lane.take(_WRITER_BUSY if due == 0 else due)
+        plan, look = lane.standing.plan, lane.standing.look
         if records:
             started = time.perf_counter()
             piece = await stages.run(decode, records, stages.defaults, read_at)

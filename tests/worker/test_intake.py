@@ -83,3 +83,20 @@ async def test_a_lane_does_not_outlive_a_revocation_that_is_cut_short(tmp_path: 
         await asyncio.wait([task], timeout=1.0)
         assert task.done()
         store.open.set()
+
+
+async def test_a_plan_of_records_that_are_gone_does_not_swallow_those_of_a_log_that_begins_anew(tmp_path: Path) -> None:
+    """The topic was made anew while a plan was open: its records counted as those before the plan, and were passed over."""
+    log = SqliteLog(tmp_path / "log.db")
+    await log.start()
+    await publish(log, 0, 3)
+    consumer = log.consumer(TRACES, WORKER_GROUP)
+    await consumer.start()
+    await consumer.poll(timeout=1, max_bytes=1000)
+    await consumer.commit(PARTITION, 1000, "v1 end=1002 look=1005")
+    await log.close()
+    store = Held()
+    async with running(tmp_path, store) as (_, _):
+        await until(lambda: len(store.counts()) == 3)
+    assert store.counts() == dict.fromkeys(range(3), 1)
+    assert store.looks == 0
