@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import time
@@ -149,6 +150,11 @@ def start_together(*processes: Litefuse) -> None:
         process.spawn()
     for process in processes:
         process.wait_ready()
+
+
+def seed_of(usual: int) -> int:
+    """The seed of a long form: FAULTS_SEED draws another run."""
+    return int(os.environ.get("FAULTS_SEED", usual))
 
 
 def seeded(seed: int) -> random.Random:

@@ -7,13 +7,22 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.faults.cluster import Cluster, cluster, dying, seeded, start_together, stop_merges
+from tests.faults.cluster import (
+    SESSION_TIMEOUT_S,
+    Cluster,
+    cluster,
+    dying,
+    seed_of,
+    seeded,
+    start_together,
+    stop_merges,
+)
 from tests.faults.judge import Judge
 from tests.faults.sender import Senders
 from tests.processes import Litefuse
@@ -44,6 +53,16 @@ class Killer:
             assert f"dying at step {step}" in victim.tail(500)
             self.kills[f"worker at {step}"] += 1
         victim.spawn()
+
+    def zombie(self) -> None:
+        """A worker stands still for longer than the group waits for it, and then goes on where it was."""
+        victim = self.random.choice([worker for worker in self.workers if worker.alive()])
+        eventually(lambda: self._buffered(victim) > 0, 60, every=0.05)
+        time.sleep(self.random.uniform(0, 0.5))
+        victim.send(signal.SIGSTOP)
+        time.sleep(float(SESSION_TIMEOUT_S) + self.random.uniform(1, 4))
+        victim.send(signal.SIGCONT)
+        self.kills["worker stopped for a while"] += 1
 
     def ingest(self) -> None:
         victim = self.random.choice(self.ingests)
@@ -92,16 +111,18 @@ class Form:
     ingests: int
     brokers: int
     clickhouses: int
+    zombies: int
     pause: float
 
 
-SHORT = Form(seed=1, workers=(("plan", "insert"),), ingests=1, brokers=1, clickhouses=1, pause=1.0)
+SHORT = Form(seed=1, workers=(("plan", "insert"),), ingests=1, brokers=1, clickhouses=1, zombies=0, pause=1.0)
 LONG = Form(
     seed=2,
     workers=(("plan",), ("insert",), ("commit",), ("plan",), ("insert",)),
     ingests=5,
     brokers=2,
     clickhouses=5,
+    zombies=2,
     pause=4.0,
 )
 
@@ -119,7 +140,7 @@ def kill_everything(directory: Path, form: Form) -> str:
             killer = Killer(c, ingests, workers, senders, r)
             todo: list[Callable[[], None]] = [partial(killer.worker, steps) for steps in form.workers]
             todo += [killer.ingest] * form.ingests + [killer.broker] * form.brokers
-            todo += [killer.clickhouse] * form.clickhouses
+            todo += [killer.clickhouse] * form.clickhouses + [killer.zombie] * form.zombies
             r.shuffle(todo)
             for kill in todo:
                 kill()
@@ -148,6 +169,6 @@ def test_each_is_killed_while_spans_are_on_the_way(tmp_path: Path, capsys: pytes
 def test_workers_ten_times_ingests_five_broker_twice_clickhouse_five(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary = kill_everything(tmp_path, LONG)
+    summary = kill_everything(tmp_path, replace(LONG, seed=seed_of(LONG.seed)))
     with capsys.disabled():
         print(f"\nkafka kills, long: {summary}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cluster import PUBLIC_KEY, SECRET_KEY, dying, keys, seeded, stop_merges
+from tests.faults.cluster import PUBLIC_KEY, SECRET_KEY, dying, keys, seed_of, seeded, stop_merges
 from tests.faults.judge import Judge
 from tests.faults.sender import Senders
 from tests.processes import Litefuse
@@ -71,6 +71,6 @@ def test_up_is_killed_while_spans_come_in(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.timeout(900)
 def test_up_is_killed_ten_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     moments = (*(ANY_MOMENT,) * 3, "plan", ANY_MOMENT, "insert", ANY_MOMENT, "commit", *(ANY_MOMENT,) * 2)
-    summary = kill_up(tmp_path, moments, seed=4)
+    summary = kill_up(tmp_path, moments, seed_of(4))
     with capsys.disabled():
         print(f"\nup kills, long: {summary}")
