@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from litefuse.cli.calling import command
 from litefuse.cli.query import Reader
 from litefuse.embedded import files
 from litefuse.errors import ConfigError, StoreUnavailable
@@ -44,7 +47,9 @@ async def opened_log(settings: Settings) -> AsyncIterator[Log]:
     if is_sqlite(settings):
         path = getattr(log, "path", None)
         if path is not None and not path.exists():
-            raise ConfigError(f"no log at {path}: `litefuse up` makes it; --data-dir and --log-url say where it is")
+            raise ConfigError(
+                f"no log at {path.absolute()}: `{command()} up` makes it; --data-dir and --log-url say where it is"
+            )
     await log.start()
     try:
         yield log
@@ -85,6 +90,44 @@ async def opened_reader(settings: Settings) -> AsyncIterator[Reader]:
             yield Reader((await _engine(settings, stack, False)).reader_url)
 
 
+@contextlib.contextmanager
+def reader_beside(settings: Settings) -> Iterator[Reader]:
+    """`opened_reader` for a caller without an event loop: engine and front run in a thread's loop, the main thread is
+    free to be interrupted while it reads a line or a result."""
+    opened: concurrent.futures.Future[Reader] = concurrent.futures.Future()
+    loop = asyncio.new_event_loop()
+
+    async def hold() -> None:
+        async with opened_reader(settings) as reader:
+            opened.set_result(reader)
+            await asyncio.Event().wait()
+
+    holding = loop.create_task(hold())
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        with contextlib.closing(loop):
+            try:
+                loop.run_until_complete(holding)
+            except asyncio.CancelledError:
+                opened.cancel()
+            except BaseException as error:
+                if opened.done():
+                    raise
+                opened.set_exception(error)
+            finally:
+                loop.run_until_complete(loop.shutdown_default_executor())
+
+    thread = threading.Thread(target=run, name="reader")
+    thread.start()
+    try:
+        yield opened.result()
+    finally:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: opening has failed
+            loop.call_soon_threadsafe(holding.cancel)
+        thread.join()
+
+
 async def running(settings: Settings) -> bool:
     """Whether a process has the engine of this data directory open; waits until one that starts serves it."""
     deadline = time.monotonic() + _STARTING_S
@@ -101,8 +144,8 @@ async def _engine(settings: Settings, stack: contextlib.AsyncExitStack, make: bo
     """The engine, opened for the moment on a free port: nobody has to know it."""
     if not make and not (settings.data_dir / files.DATA).is_dir():
         raise ConfigError(
-            f"no ClickHouse: {settings.data_dir} has no database (`litefuse up` makes it; --data-dir says where it is), "
-            "and LITEFUSE_CLICKHOUSE_URL is not set"
+            f"no ClickHouse: {settings.data_dir.absolute()} has no database (`{command()} up` makes it; --data-dir says where "
+            "it is), and LITEFUSE_CLICKHOUSE_URL is not set"
         )
     from litefuse.embedded import open_embedded
 

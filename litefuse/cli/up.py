@@ -9,15 +9,13 @@ of the embedded ones.
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from litefuse import __version__
 from litefuse.cli import project_file
+from litefuse.cli.calling import command
 from litefuse.errors import ConfigError
 from litefuse.settings import Secret, Settings
 
@@ -129,7 +127,7 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
     lines.append(f'  SQL         {command()} sql {where}"SELECT count() FROM spans"')
     lines.append(f"  data        {settings.data_dir}")
     if project is None:
-        lines.append("  keys        `litefuse keys create --project NAME` makes a key")
+        lines.append(f"  keys        `{command()} keys create --project NAME` makes a key")
         return "\n".join([*lines, ""])
     lines.append(f"  public key  {project.public_key}")
     if made:
@@ -144,12 +142,3 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
     else:
         lines.append(f"set -a; . {path}; set +a")
     return "\n".join([*lines, ""])
-
-
-def command() -> str:
-    """How to call this program from here: `litefuse` where the shell finds it, else its path (after `make up` it is in an
-    environment that is not activated)."""
-    if shutil.which("litefuse"):
-        return "litefuse"
-    path = Path(sys.argv[0])
-    return os.path.relpath(path) if path.name == "litefuse" else f"{sys.executable} -m litefuse"
