@@ -9,7 +9,11 @@ _PAIRS = (
     ("worker, 1-span records: Kafka over SQLite", "worker/kafka/http-1/sink", "worker/sqlite/http-1/sink"),
     ("worker, Kafka: 1-span records over 512-span", "worker/kafka/http-1/sink", "worker/kafka/http-512/sink"),
     ("worker, Kafka, LLM spans: JSON over protobuf", "worker/kafka/LLM JSON/sink", "worker/kafka/LLM/sink"),
-    ("worker, Kafka: the whole over the sum of its stages, which leave out both ends", "worker/kafka/http-512/sink", "stages/http-512/sum"),
+    (
+        "worker, Kafka: the whole over its stages",
+        "worker/kafka/http-512/sink",
+        "stages/http-512/sum",
+    ),
     ("Kafka: ClickHouse over worker", "clickhouse/kafka/http-512", "worker/kafka/http-512/clickhouse"),
     ("ingest, 512-span: Kafka over SQLite", "ingest/kafka/http-512/protobuf", "ingest/sqlite/http-512/protobuf"),
     ("ingest, 1-span: Kafka over SQLite", "ingest/kafka/http-1/protobuf", "ingest/sqlite/http-1/protobuf"),

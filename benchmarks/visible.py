@@ -215,7 +215,8 @@ def _section(results: dict[str, list[Result]]) -> Section:
         "Acknowledged → visible to a SELECT, at half of peak",
         ("deployment", "peak, spans a second", "probes", "p50, s", "p99, s", "CPU µs a span, at half of peak"),
         note="Peak: 512-span requests, from the first byte to the last span visible. All processes share the machine with the "
-        "senders. `roles over Kafka`: ingest, worker, ClickHouse and the broker as processes of their own.",
+        "senders. `roles over Kafka`: ingest, worker, ClickHouse and the broker as processes of their own. The CPU of "
+        "ClickHouse (and `up`) has the questions in it, twenty a second.",
     )
     section = Section([table])
     for name, rounds in results.items():
