@@ -54,10 +54,19 @@ class Lane:
     """Records with their sizes and when they were read."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _held: int = 0
+    _last: int = -1
+    """Offset of the last record that came in."""
 
     def feed(self, records: Sequence[Record], position: int) -> None:
         """Called by intake after each poll."""
         now = time.monotonic()
+        if records and records[0].offset <= self._last:
+            # The same while we work: no block may hold records from before and after. What is begun is finished, and the
+            # partition opened anew.
+            self.stop()
+            return
+        if records:
+            self._last = records[-1].offset
         if records and records[0].offset < self.start:
             # The log has no record there any more and begins anew (which its consumer has told): the plan was one of
             # other records, and would pass over these.

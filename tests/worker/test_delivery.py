@@ -272,6 +272,23 @@ async def test_a_span_that_never_fits_is_tried_for_ever_without_running_out_of_s
     assert depths[0] == depths[-1]
 
 
+async def test_no_block_holds_records_from_before_and_after_the_log_began_anew() -> None:
+    """The topic was made anew under a running worker: the block's plan ended before it began, and its rows were lost."""
+    log, store = OnePartitionLog(quiet()), Store(quiet())
+    thread = DecoderThread()
+    lane = Lane(PARTITION, read(Committed(1000, "")), Budget(1 << 30), 1000)
+    stages = pipeline.Stages(thread.run, Limits(1 << 20, 100, 60.0), Defaults())
+    running = asyncio.create_task(pipeline.run(lane, stages, writer(log, store, thread)))
+    lane.feed([record(1000, [(1, 0)])], 1001)
+    while not log.commits and not lane.stopping:
+        await asyncio.sleep(0.05)
+        lane.feed([record(0, [(2, 0)]), record(1, [(3, 0)])], 2)
+    await running
+    assert store.counts() == {1: 1}
+    assert log.commits == [Committed(1000, "v1 end=1001"), Committed(1001, "")]
+    thread.close()
+
+
 async def test_inherited_rows_of_a_record_that_is_gone_are_passed_over() -> None:
     """The log's retention was faster: nothing is left to be repeated, and the lane must not fail for it again and again."""
     log, store = OnePartitionLog(quiet()), Store(quiet())
