@@ -22,11 +22,15 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
+    from litefuse.cli.ports import need_ports
     from litefuse.cli.up import make_data_dir
     from litefuse.embedded import open_embedded
+    from litefuse.embedded.embedded import need_installed
 
     if settings.clickhouse_url:
         raise ConfigError("LITEFUSE_CLICKHOUSE_URL: names another ClickHouse; leave it out to run the embedded one")
+    need_installed()
+    need_ports("clickhouse", settings)
     make_data_dir(settings)
 
     async def prepare(store: Store) -> None:

@@ -22,8 +22,10 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
+    from litefuse.cli.ports import need_ports
 
     process.need_servers("ingest", settings)
+    need_ports("ingest", settings)
 
     async def prepare(store: Store) -> None:
         from litefuse.keys import KeyStore

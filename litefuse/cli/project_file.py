@@ -21,7 +21,7 @@ NAME = "project.env"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`endpoint` is the base URL, without a path."""
+    """`endpoint` is the base URL, without a path; empty while it is not known, and then not written either."""
 
     endpoint: str
     public_key: str
@@ -61,11 +61,12 @@ def read(data_dir: Path) -> Mapping[str, str]:
 def write(data_dir: Path, project: Project) -> Path:
     """Write the file anew, in one step: a crash leaves the old one or the new one. Mode 0600 from its first byte."""
     values = {
-        "LITEFUSE_ENDPOINT": project.endpoint,
         "LITEFUSE_PUBLIC_KEY": project.public_key,
         "LITEFUSE_SECRET_KEY": project.secret_key.reveal(),
-        **exporter_variables(project.endpoint, project.public_key, project.secret_key),
     }
+    if project.endpoint:
+        values = {"LITEFUSE_ENDPOINT": project.endpoint, **values}
+        values |= exporter_variables(project.endpoint, project.public_key, project.secret_key)
     path = data_dir / NAME
     new = data_dir / f".{NAME}.{os.getpid()}"
     new.unlink(missing_ok=True)

@@ -33,8 +33,14 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
+    from litefuse.cli.ports import need_ports
+    from litefuse.embedded.embedded import need_installed
 
     first = First(settings)
+    # All of it before anything is made: a start that fails leaves the next one the first, with its secret and text.
+    if not settings.clickhouse_url:
+        need_installed()
+    need_ports("up", settings)
     make_data_dir(settings)
     if settings.clickhouse_url:
         return process.run(process.Process(settings, ROLES, first.prepare, announce=first.announce))
@@ -83,13 +89,19 @@ class First:
         if settings.init_project_public_key:
             pair = Pair(settings.init_project_public_key, settings.init_project_secret_key)
             if (public, secret) != (pair.public_key, pair.secret_key.reveal()):
-                self._write(pair, "")
+                self._write(pair, self._endpoint())
             return pair, False
         if public and secret:
             return Pair(public, Secret(secret)), False
         pair = generate_pair()
-        self._write(pair, "")
+        self._write(pair, self._endpoint())
         return pair, True
+
+    def _endpoint(self) -> str:
+        """Where it will listen, as far as that is known before it does."""
+        from litefuse.embedded.embedded import base_url
+
+        return base_url(self.settings.host, self.settings.port) if self.settings.port else ""
 
     def _write(self, pair: Pair, endpoint: str) -> None:
         try:

@@ -13,6 +13,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
+    from litefuse.cli.ports import need_ports
 
     process.need_servers("web", settings)
+    need_ports("web", settings)
     return process.run(process.Process(settings, frozenset(("web",))))

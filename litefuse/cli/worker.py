@@ -17,6 +17,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli import process
+    from litefuse.cli.ports import need_ports
 
     process.need_servers("worker", settings)
+    need_ports("worker", settings)
     return process.run(process.Process(settings, frozenset(("worker",))))

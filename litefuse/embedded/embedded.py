@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from litefuse.embedded.front import Front
 
 logger = logging.getLogger("litefuse.clickhouse")
+
+#: What the extra `embedded` installs, by the names it is imported with.
+_EXTRA = ("chdb", "clickhouse_cityhash", "lz4")
 
 
 class Embedded:
@@ -52,6 +56,7 @@ class Embedded:
 async def open_embedded(settings: Settings) -> Embedded:
     """Open the engine in `<data-dir>/clickhouse`, making it when there is none, and serve it. Raises ConfigError: another
     process has it, the port is taken, the engine is not installed or cannot read what is there."""
+    need_installed()
     try:
         from litefuse.embedded.engine import Engine
         from litefuse.embedded.front import serve
@@ -80,10 +85,7 @@ async def open_embedded(settings: Settings) -> Embedded:
                 readers=settings.sql_connections,
             )
         except ImportError as error:
-            raise ConfigError(
-                "the embedded ClickHouse is not installed: pip install 'litefuse[embedded]', or set "
-                "LITEFUSE_CLICKHOUSE_URL to a ClickHouse server"
-            ) from error
+            raise ConfigError(f"the embedded ClickHouse cannot be loaded: {error}") from error
         except SqlError as error:
             raise ConfigError(f"the embedded ClickHouse cannot open {data_dir / files.DATA}: {error.text}") from error
         undo.push_async_callback(engine.close, 0.0)
@@ -95,10 +97,20 @@ async def open_embedded(settings: Settings) -> Embedded:
         return Embedded(data_dir, lock, engine, front, base)
 
 
+def need_installed() -> None:
+    """Raises ConfigError when a package of the extra `embedded` is missing, before anything is made on disk."""
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"the embedded ClickHouse is not installed ({', '.join(missing)} missing): pip install 'litefuse[embedded]' "
+            "(in a clone: pip install -e '.[embedded]'), or set LITEFUSE_CLICKHOUSE_URL to a ClickHouse server"
+        )
+
+
 def base_url(host: str, port: int) -> str:
     """Where this machine reaches it: a wildcard address is reached by the loopback one."""
     shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
-__all__ = ["Embedded", "Secret", "base_url", "open_embedded"]
+__all__ = ["Embedded", "Secret", "base_url", "need_installed", "open_embedded"]

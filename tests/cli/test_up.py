@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from litefuse.cli import project_file
 from litefuse.otlp.json import to_protobuf
+from litefuse.settings import Secret
 from tests import reference
 from tests.corpus_files import CORPUS, captured
 from tests.processes import Litefuse, litefuse, project_env, run
@@ -324,11 +326,40 @@ def test_a_second_one_on_the_same_directory_is_refused(command: str, up: Litefus
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_said(up: Litefuse, tmp_path: Path) -> None:
-    done = run("up", "--port", str(up.port), "--otlp-port", "0", "--clickhouse-port", "0", data_dir=tmp_path / "x")
+@pytest.mark.parametrize("name", ["port", "otlp-port", "clickhouse-port"])
+def test_a_port_that_is_taken_is_said_with_its_flag_and_nothing_is_made(
+    name: str, up: Litefuse, tmp_path: Path
+) -> None:
+    flags = {"port": 0, "otlp-port": 0, "clickhouse-port": 0, name: up.port}
+    words = [word for flag, port in flags.items() for word in (f"--{flag}", str(port))]
+    done = run("up", *words, data_dir=tmp_path / "x")
     assert done.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{up.port}" in done.stderr
+    variable = "LITEFUSE_" + name.upper().replace("-", "_")
+    assert f"--{name} {up.port} ({variable}): in use on 127.0.0.1; choose another: " in done.stderr
+    assert f'make up ARGS="--{name} {up.port + 1}"' in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_keys_are_written_without_an_endpoint_while_it_is_not_known(tmp_path: Path) -> None:
+    project_file.write(tmp_path, project_file.Project("", "pk-lf-a", Secret("sk-lf-a")))
+    assert set(project_file.read(tmp_path)) == {"LITEFUSE_PUBLIC_KEY", "LITEFUSE_SECRET_KEY"}
+
+
+@pytest.mark.parametrize("missing", ["chdb", "clickhouse_cityhash", "lz4"])
+@pytest.mark.parametrize("command", ["up", "clickhouse", "migrate"])
+def test_without_the_engine_s_packages_it_says_how_to_get_them(command: str, missing: str, tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from litefuse.cli.main import main\n"
+        f"main([{command!r}, '--data-dir', {str(tmp_path / 'data')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"not installed ({missing} missing): pip install 'litefuse[embedded]'" in done.stderr
+    assert "pip install -e '.[embedded]'" in done.stderr
+    assert "LITEFUSE_CLICKHOUSE_URL" in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_pandas_is_not_loaded_and_idle_memory_is_bounded(up: Litefuse) -> None:
