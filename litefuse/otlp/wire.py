@@ -165,6 +165,11 @@ def wrap(span: bytes) -> bytes:
     return _message(0x0A, [_message(0x12, [_message(0x12, [span])])])
 
 
+def wrap_all(body: bytes, spans: Iterable[SpanAt]) -> bytes:
+    """A request of these spans of a body, without their resources and scopes."""
+    return _message(0x0A, [_message(0x12, [body[span.field : span.end] for span in spans])])
+
+
 def well_formed(span: bytes) -> bool:
     """Whether a span's own bytes are a span, as far as the worker reads it: attributes, events and links too, but not
     what is within lists and maps."""

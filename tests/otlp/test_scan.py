@@ -92,6 +92,27 @@ def test_odd_spans_beside_ordinary_ones(name: str, monkeypatch: pytest.MonkeyPat
     assert {refusal.place for refusal in verdict.refusals} <= {1}
 
 
+def test_garbage_is_found_among_many_and_too_much_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred bytes, compressed, hold half a million garbage spans. Each was parsed by itself, for seconds."""
+    bad, good = b"\x0a\x05", gen.span()
+    parses: list[int] = []
+    readable = scan_module._readable
+
+    def counted(body: bytes) -> bool:
+        parses.append(len(body))
+        return readable(body)
+
+    monkeypatch.setattr(scan_module, "_readable", counted)
+    found = scan(gen.request(*(bad if i % 3000 == 7 else good for i in range(9000))))
+    assert found.malformed is not None
+    assert np.flatnonzero(found.malformed).tolist() == [7, 3007, 6007]
+    assert len(parses) < 200
+    parses.clear()
+    with pytest.raises(wire.Malformed, match="more than 1000 spans"):
+        scan(gen.request(*[bad] * 400_000))
+    assert len(parses) < 3000
+
+
 @pytest.mark.parametrize("name", gen.garbage_spans())
 def test_a_garbage_span_costs_itself_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = gen.garbage_spans()[name], gen.span()
