@@ -171,7 +171,7 @@ class _Handler:
             text=text,
             data=rest,
             parameters={name[6:]: value for name, value in parameters.items() if name.startswith("param_")},
-            settings=limits.sent(parameters),
+            settings=limits.sent(parameters, reader=login.reader),
             database=parameters.get("database") or headers.get("X-ClickHouse-Database") or "litefuse",
             format=parameters.get("default_format") or headers.get("X-ClickHouse-Format") or protocol.DEFAULT_FORMAT,
             reader=login.reader,

@@ -1,10 +1,17 @@
-"""Settings of a request: which ones a client may send, and which ones the engine gets."""
+"""Settings of a request: which ones a client may send, and which ones the engine gets.
+
+Every parameter of the URL that the HTTP interface does not know is a setting. The operator's all reach the engine, which
+refuses what it does not know (115). The reader's are passed on when they are in the list below, the two limits up to what
+is allowed; all others, unknown ones too, are left out without a word: tools send settings that they do not depend on.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from litefuse.embedded.sqlerror import UNKNOWN_SETTING, SqlError
 
 
 def words(text: str) -> frozenset[str]:
@@ -54,13 +61,16 @@ class Limits:
     memory_bytes: int = 2 << 30
 
 
-def sent(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The settings among the parameters of a URL."""
-    return {
-        name: value
-        for name, value in parameters.items()
-        if name not in _NOT_SETTINGS and not name.startswith("param_") and _NAME.fullmatch(name)
+def sent(parameters: Mapping[str, str], *, reader: bool) -> dict[str, str]:
+    """The settings among the parameters of a URL. Raises SqlError (115) for what can be no setting's name."""
+    found = {
+        name: value for name, value in parameters.items() if name not in _NOT_SETTINGS and not name.startswith("param_")
     }
+    for name in [name for name in found if not _NAME.fullmatch(name)]:
+        if not reader:
+            raise SqlError(UNKNOWN_SETTING, f"Unknown setting '{name[:200]}'")
+        del found[name]
+    return found
 
 
 def for_operator(settings: Mapping[str, str], tag: str, *, read_only: bool) -> dict[str, str]:

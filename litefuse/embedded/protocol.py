@@ -2,7 +2,8 @@
 
 https://clickhouse.com/docs/interfaces/http; what is left out: sessions (each request has one of its own), external data,
 `client_protocol_version` (Native is that of version 0), `decompress=1`, compression of answers by Accept-Encoding (none is a
-right answer to it).
+right answer to it). `query_id` comes back in its header, and is not what queryID() and system.processes show: chDB gives
+statements ids of its own, and takes none. KILL QUERY finds one by `log_comment`, which the operator can send.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ def credentials(headers: Mapping[str, str], parameters: Mapping[str, str]) -> tu
     in_url = "user" in parameters or "password" in parameters
     if sum((bool(basic), named, in_url)) > 1:
         raise SqlError(
-            AUTHENTICATION, "Invalid authentication: HTTP Basic, X-ClickHouse headers and URL parameters are mixed"
+            AUTHENTICATION,
+            "Invalid authentication: user and password come in one of these forms, and this request mixes them: "
+            "HTTP Basic (curl --user USER:PASSWORD), the headers X-ClickHouse-User and X-ClickHouse-Key, "
+            "or the URL parameters user and password",
         )
     if basic:
         scheme, _, encoded = basic.partition(" ")

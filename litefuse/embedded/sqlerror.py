@@ -8,6 +8,10 @@ _FIRST = re.compile(r"Code: (\d+)\. DB::(?:\w+)?Exception: ")
 _NESTED = re.compile(r"Code: \d+\. DB::(?:\w+)?Exception: ")
 _OUR_FILE = re.compile(r"\(in file/uri \S+\): |: \(in file/uri \S+\)|: data for INSERT was parsed from file")
 _OUR_CHECK = re.compile(r"(?:: )?In scope SELECT formatQuerySingleLine\(.*\)(?=\. \([A-Z_]+\))", re.DOTALL)
+#: What statement.with_outfile and with_infile put into the text.
+_OUR_CLAUSE = re.compile(
+    r" ?(?:INTO OUTFILE '/dev/fd/\d+' APPEND|FROM INFILE '(?:/proc/self/fd/\d+|[^']*litefuse-insert-[^']*)') ?"
+)
 _VERSION = re.compile(r" \(version [^()]*(?:\([^()]*\))?\)")
 
 UNSUPPORTED = 48
@@ -16,8 +20,10 @@ UNKNOWN_FORMAT = 73
 TIMEOUT = 159
 READONLY = 164
 OUTFILE = 168
+UNKNOWN_SETTING = 115
 BUSY = 202
 ABORTED = 236
+FULL = 243
 TOO_LARGE = 307
 CANCELLED = 394
 ACCESS_DENIED = 497
@@ -31,8 +37,10 @@ _NAMES = {
     TIMEOUT: "TIMEOUT_EXCEEDED",
     READONLY: "READONLY",
     OUTFILE: "INTO_OUTFILE_NOT_ALLOWED",
+    UNKNOWN_SETTING: "UNKNOWN_SETTING",
     BUSY: "TOO_MANY_SIMULTANEOUS_QUERIES",
     ABORTED: "ABORTED",
+    FULL: "NOT_ENOUGH_SPACE",
     TOO_LARGE: "TOO_MANY_BYTES",
     CANCELLED: "QUERY_WAS_CANCELLED",
     ACCESS_DENIED: "ACCESS_DENIED",
@@ -43,7 +51,7 @@ _STATUS = {
     **dict.fromkeys((6, 26, 27, 33, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 349, 377, 456, 457), 400),
     **dict.fromkeys((192, 193, ACCESS_DENIED, AUTHENTICATION), 403),
     194: 401,
-    **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 81, 115), 404),
+    **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 81, UNKNOWN_SETTING), 404),
     TIMEOUT: 408,
     UNSUPPORTED: 501,
     BUSY: 503,
@@ -70,7 +78,7 @@ class SqlError(Exception):
         first = _FIRST.search(raw)
         if first is None:
             return cls(UNKNOWN, raw or type(error).__name__)
-        raw = _OUR_CHECK.sub("", raw)
+        raw = _OUR_CLAUSE.sub(" ", _OUR_CHECK.sub("", raw))
         text = first[0] + _VERSION.sub("", _OUR_FILE.sub("", _NESTED.sub("", raw[first.end() :])))
         name = re.search(r"(\([A-Z][A-Z0-9_]+\))\.? \(\1?", text)
         if name is not None and text.endswith(f"{name[1]}"):  # the name twice

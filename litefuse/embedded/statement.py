@@ -68,9 +68,9 @@ def split_insert(text: bytes) -> Head | None:
             return Head(text[:before], "Values", end)
         if token.is_word(b"FORMAT"):
             name = next(found, None)
-            if name is None or name.kind != "word":
+            if name is None or name.kind not in ("word", "quoted"):
                 return None
-            return Head(text[:before], name.text.decode("ascii", "replace"), _data(text, name.end))
+            return Head(text[:before], name.name, _data(text, name.end))
     return None
 
 
@@ -124,16 +124,19 @@ def describe(canonical: bytes) -> Statement:
 
 
 def _last_format(top: list[Token]) -> Token | None:
-    """The name behind the last FORMAT keyword. `AS format` and `t.format` are names."""
+    """The name behind the FORMAT keyword, which ends the statement but for a SETTINGS clause. Names that are keywords too
+    are printed in quotes: FORMAT `Null`. `AS FORMAT`, `t.FORMAT` and `FROM FORMAT FINAL` are no such clause."""
     for at in range(len(top) - 2, 0, -1):
+        name, behind = top[at + 1], top[at + 2] if at + 2 < len(top) else None
         if (
-            top[at].is_word(b"FORMAT")
-            and top[at + 1].kind == "word"
-            and not top[at + 1].is_word(b"SETTINGS")
+            top[at].text == b"FORMAT"
+            and name.kind in ("word", "quoted")
+            and not name.is_word(b"SETTINGS", b"ASC", b"DESC", b"FINAL")
+            and (behind is None or behind.is_word(b"SETTINGS"))
             and not top[at - 1].is_word(b"AS")
             and top[at - 1].text not in (b".", b",")
         ):
-            return top[at + 1]
+            return name
     return None
 
 

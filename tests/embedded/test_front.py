@@ -13,6 +13,7 @@ import zlib
 import lz4.frame
 import pytest
 
+from litefuse.embedded.sqlerror import SqlError
 from litefuse.telemetry import metrics as m
 from tests.embedded.server import Server
 from tests.waiting import eventually
@@ -50,6 +51,15 @@ def test_wrong_credentials(server: Server, headers: dict[str, str], parameters: 
     assert (answer.status, answer.code) == (status, 516)
     assert answer.text.startswith("Code: 516. DB::Exception: ")
     assert "WWW-Authenticate" not in answer.headers, "browsers must not keep a password and send it with links"
+
+
+def test_mixed_credentials_are_refused_with_the_forms_there_are(server: Server) -> None:
+    """The refusal said "mixed", and not what to write instead."""
+    headers = {"X-ClickHouse-Key": server.password("reader")}
+    answer = server.ask("SELECT 1", None, headers=headers, user="reader", database="litefuse")
+    assert (answer.status, answer.code) == (403, 516)
+    for form in ("HTTP Basic", "headers X-ClickHouse-User and X-ClickHouse-Key", "URL parameters user and password"):
+        assert form in answer.text
 
 
 def test_the_password_of_one_login_is_not_that_of_the_other(server: Server) -> None:
@@ -109,6 +119,14 @@ def test_a_request_leaves_nothing_to_the_next(server: Server) -> None:
     server.one("CREATE TEMPORARY TABLE temporary (a UInt8)")
     assert server.one("SELECT currentDatabase(), getSetting('final')") == "litefuse\tfalse"
     assert server.ask("SELECT * FROM temporary").code == 60
+
+
+@pytest.mark.parametrize("name", ["no_such_setting", "max-threads", "max_threads ", "1", "", "a`b", "é"])
+def test_unknown_settings_are_told_to_the_operator_alone(server: Server, name: str) -> None:
+    """Names that no setting can have were passed over. The reader's tools may send what they like."""
+    answer = server.ask("SELECT 1", "litefuse", headers=None, **{name: "1"})
+    assert (answer.status, answer.code) == (404, 115), answer.text
+    assert server.one("SELECT 1", "reader", **{name: "1"}) == "1"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "lz4"])
@@ -171,6 +189,71 @@ def test_empty_results_are_whole_documents(server: Server, fmt: str, empty: byte
     answer = server.ask(f"SELECT toUInt8(1) AS a WHERE 0 FORMAT {fmt}")
     assert answer.status == 200
     assert empty in answer.body
+
+
+@pytest.mark.parametrize("login", ["litefuse", "reader"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 FORMAT Null",
+        "SELECT 1 format null",
+        "select 1 FORMAT `Null`;",
+        'SELECT 1 FORMAT "Null" -- done',
+        "SELECT 1 SETTINGS max_threads = 1 FORMAT Null",
+        "SELECT 1 FORMAT Null SETTINGS max_threads = 1",
+        "SELECT number FROM numbers(3000000) FORMAT Null",
+        "SHOW TABLES FORMAT Null",
+    ],
+)
+def test_format_null_is_no_syntax_error(server: Server, sql: str, login: str) -> None:
+    """The engine's parser quotes this name, so our clause came behind it, and the error showed that clause."""
+    answer = server.ask(sql, login)
+    assert (answer.status, answer.body) == (200, b""), answer.text
+    if not sql.startswith("SHOW"):
+        assert answer.headers["X-ClickHouse-Format"].lower() == "null"
+        assert "read_rows" in answer.headers["X-ClickHouse-Summary"]
+
+
+def test_format_null_by_default_and_of_inserts(server: Server) -> None:
+    assert server.one("SELECT 1", default_format="Null") == ""
+    assert server.one("SELECT 1 AS a FORMAT JSONEachRow", default_format="Null") == '{"a":1}'
+    server.one("CREATE TABLE nulls (a UInt8) ENGINE = MergeTree ORDER BY a")
+    server.one("INSERT INTO nulls VALUES (1)", default_format="Null")
+    server.one("INSERT INTO nulls SELECT 2 FORMAT Null")
+    for name in ("Null", "`Null`"):
+        for data in ("", "\n1\n"):
+            refused = server.ask(f"INSERT INTO nulls FORMAT {name}{data}")
+            assert refused.status >= 400
+            assert "FILE" not in refused.text
+            assert "/fd/" not in refused.text
+    assert server.one("SELECT arraySort(groupArray(a)) FROM nulls") == "[1,2]"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT format FROM (SELECT 1 AS format)",
+        "SELECT FORMAT FROM (SELECT 1 AS FORMAT)",
+        "SELECT 1 AS FORMAT ORDER BY FORMAT DESC",
+        "SELECT format FROM (SELECT 1 AS format) GROUP BY format LIMIT 5",
+        "WITH FORMAT AS (SELECT 1) SELECT * FROM FORMAT",
+        "SELECT format FROM (SELECT 1 AS format) FORMAT TSV",
+    ],
+)
+def test_names_that_read_like_a_format_clause(server: Server, sql: str) -> None:
+    answer = server.ask(sql)
+    assert (answer.status, answer.text) == (200, "1\n")
+    assert answer.headers["X-ClickHouse-Format"] in ("TSV", "TabSeparated")
+
+
+def test_errors_show_nothing_that_was_put_into_the_statement() -> None:
+    raw = (
+        "Code: 62. DB::Exception: Syntax error: failed at position 22 (INTO): INTO OUTFILE '/dev/fd/17' APPEND . Expected "
+        "end of query. (SYNTAX_ERROR)"
+    )
+    assert "FILE" not in SqlError.of(RuntimeError(raw)).text
+    raw = "Code: 85. DB::Exception: INSERT INTO t FROM INFILE '/proc/self/fd/9' FORMAT Null. (X)"
+    assert SqlError.of(RuntimeError(raw)).text == "Code: 85. DB::Exception: INSERT INTO t FORMAT Null. (X)"
 
 
 @pytest.mark.parametrize(

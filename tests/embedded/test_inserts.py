@@ -111,6 +111,7 @@ async def test_a_cut_body_stores_nothing(store: Store, table: str) -> None:
         (b"insert into t (s, a) values ('FORMAT', 1)", "1FORMAT"),
         (b"/* VALUES */ INSERT INTO litefuse.t (`a`, `s`) -- FORMAT CSV\n VALUES (1, concat('x', 'y'))", "1xy"),
         (b'INSERT INTO TABLE t FORMAT CSV\n1,"a\n\nb;"\n2,c\n', "1a\n\nb;2c"),
+        (b"INSERT INTO t FORMAT `CSV`\n1,a\n2,b\n", "1a2b"),
         (b"INSERT INTO t FORMAT TSV 1\tSELECT 1; SELECT 2\n\n", None),
         (b'INSERT INTO t (a) FORMAT JSONEachRow\n{"a": 1}\n\n\n{"a": 2}\n', "12"),
         (b'INSERT INTO t (a) SETTINGS async_insert = 0 FORMAT JSONEachRow {"a": 1}', "1"),
