@@ -2,7 +2,7 @@
 
     files       what it keeps in the data directory; the lock
     config      the engine's configuration: grants without sources
-    engine      sessions in threads
+    engine      sessions in threads; running: one statement under way, and its wait for a thread
     statement   one statement: its kind, where its data begins
     gate        what the reader may run
     limits      settings of a request

@@ -7,7 +7,7 @@ of whoever takes it. Memory is bounded by the pipe however large the result is.
 
     running = await engine.start(call)      raises SqlError (202) when too many wait already
     async for chunk in running: …           bytes in the format asked for
-    stats = await running.finished()        raises SqlError
+    stats = await running.finished()        raises SqlError (202 for a reader's that has waited too long)
     await running.stop()                    at any time: ends the query; idempotent
 """
 
@@ -15,17 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import sys
 import tempfile
-import threading
-import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +29,8 @@ from litefuse.clickhouse.sql import identifier, literal
 from litefuse.embedded import gate, limits
 from litefuse.embedded.config import connection_string
 from litefuse.embedded.limits import Limits
-from litefuse.embedded.sqlerror import ABORTED, BUSY, CANCELLED, SYNTAX, UNKNOWN_FORMAT, SqlError
+from litefuse.embedded.running import Call, Pool, Running, Stats, ended
+from litefuse.embedded.sqlerror import ABORTED, CANCELLED, FULL, SYNTAX, UNKNOWN_FORMAT, SqlError
 from litefuse.embedded.statement import (
     Head,
     Kind,
@@ -45,16 +42,15 @@ from litefuse.embedded.statement import (
     with_outfile,
 )
 
+__all__ = ["Call", "Engine", "Running", "Stats"]
+
 logger = logging.getLogger("litefuse.clickhouse")
 
-#: Statements that may wait for a thread, per pool. More are refused, which a client takes for "try again".
-_QUEUE = 64
+#: Seconds that a reader's statement waits behind those that run. Then its sender is told what it waits for: without a word
+#: it would look like a slow query. Inserts wait as long as their sender does.
+_READER_WAIT_S = 10.0
 #: Seconds for killed statements to end, when the engine is closed.
 _KILL_S = 10.0
-#: Bytes that the pipe and the loop's buffer hold of a result.
-_PIPE_BYTES = 1 << 20
-_READ_BYTES = 256 * 1024
-_F_SETPIPE_SZ = 1031  # Linux; more room means fewer wake-ups
 #: Statements whose check is remembered. The worker and ingest send the same ones again and again.
 _CHECKED = 512
 _CHECKED_BYTES = 16 * 1024
@@ -73,121 +69,6 @@ _ONE_BLOCK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One statement. `data` is what follows it, for an insert: the pieces of a body, in order."""
-
-    text: bytes
-    data: Sequence[bytes] = ()
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    database: str = "litefuse"
-    format: str = "TabSeparated"
-    reader: bool = False
-    read_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    read_rows: int = 0
-    read_bytes: int = 0
-    written_rows: int = 0
-    written_bytes: int = 0
-    seconds: float = 0.0
-
-
-class Running:
-    """A statement that runs or waits for its thread. Belongs to the event loop; `format` and `kind` are set by the thread
-    before the first byte comes."""
-
-    def __init__(self, engine: Engine, call: Call) -> None:
-        self.tag = f"litefuse:{uuid.uuid4().hex}"
-        self.call = call
-        self.format: str | None = None
-        self.kind: Kind | None = None
-        self._engine = engine
-        self._cancelled = threading.Event()
-        self._reader = asyncio.StreamReader(limit=_READ_BYTES)
-        self._transport: asyncio.BaseTransport | None = None
-        self._done: asyncio.Future[Stats] | None = None
-
-    async def _begin(self, pool: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
-        read, write = os.pipe()
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(write, _F_SETPIPE_SZ, _PIPE_BYTES)
-        try:
-            # uvloop closes the descriptor, and then the file object too: its number may be a file by then that a thread of
-            # the engine has just opened, and a part could not be written (errors 204 and 573), or worse.
-            pipe = os.fdopen(read, "rb", 0, closefd=not type(loop).__module__.startswith("uvloop"))
-            self._transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._reader), pipe)
-        except BaseException:
-            os.close(write)
-            raise
-        self._done = loop.run_in_executor(pool, self._engine._work, self, write)
-        self._done.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at: no warning
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    @property
-    def done(self) -> bool:
-        return self._done is not None and self._done.done()
-
-    async def read(self, timeout: float | None = None) -> bytes | None:
-        """The next bytes of the result, b"" at its end, None when there are none within `timeout` seconds."""
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._reader.read(_READ_BYTES)
-        except TimeoutError:
-            return None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self.read():
-            yield chunk
-
-    async def finished(self) -> Stats:
-        """Wait for the end. Whoever waits has read the result, or there is none. Raises SqlError."""
-        assert self._done is not None
-        try:
-            return await asyncio.shield(self._done)
-        finally:
-            if self._done.done():
-                self._close()
-
-    async def stop(self) -> None:
-        """End it: a statement that has not begun never does, one that runs is killed. Returns when its thread is free."""
-        assert self._done is not None
-        self._cancelled.set()
-        while not self._done.done():
-            self._engine._kill(self.tag)
-            drain = asyncio.create_task(self._drain())  # a thread that waits for room in the pipe hears of nothing
-            await asyncio.wait([self._done], timeout=0.1)
-            drain.cancel()
-            await asyncio.gather(drain, return_exceptions=True)
-        self._close()
-
-    async def _drain(self) -> None:
-        with contextlib.suppress(RuntimeError):  # somebody else reads
-            while await self._reader.read(_READ_BYTES):
-                pass
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-
-
-class _Pool:
-    """Threads, and a bounded number of statements that wait for one."""
-
-    def __init__(self, name: str, size: int) -> None:
-        self.threads = ThreadPoolExecutor(size, thread_name_prefix=name)
-        self.size = size
-        self.taken = 0
-
-
 class Engine:
     """The engine on one directory, open. Made by `Engine.open` in a thread; one per process (chDB's rule)."""
 
@@ -195,7 +76,10 @@ class Engine:
         self._connection = connection
         self._keep = keep
         self._limits = limit
-        self._pools = {False: _Pool("litefuse-sql", writers), True: _Pool("litefuse-reader", readers)}
+        self._pools = {
+            False: Pool("litefuse-sql", writers, "of the operator", "LITEFUSE_INSERT_CONNECTIONS"),
+            True: Pool("litefuse-reader", readers, "of readers", "LITEFUSE_SQL_CONNECTIONS", _READER_WAIT_S),
+        }
         self._control = ThreadPoolExecutor(1, thread_name_prefix="litefuse-kill")
         self._checked: OrderedDict[tuple[bytes, bool], Statement] = OrderedDict()
         self._running: set[Running] = set()
@@ -219,24 +103,9 @@ class Engine:
         """Give the statement to a thread. Raises SqlError when too many wait, or while closing."""
         if self._closing:
             raise SqlError(ABORTED, "The embedded ClickHouse is shutting down")
-        pool = self._pools[call.reader]
-        if pool.taken >= pool.size + _QUEUE:
-            raise SqlError(BUSY, f"Too many simultaneous queries: {pool.size} run and {_QUEUE} wait already")
-        running = Running(self, call)
-        pool.taken += 1
+        running = Running(call, self._pools[call.reader], self._work, self._kill)
         self._running.add(running)
-
-        def ended(_: object) -> None:
-            pool.taken -= 1
-            self._running.discard(running)
-
-        try:
-            await running._begin(pool.threads)
-        except BaseException:
-            ended(None)
-            raise
-        assert running._done is not None
-        running._done.add_done_callback(ended)
+        running.on_end(lambda: self._running.discard(running))
         return running
 
     async def close(self, wait: float = 10.0) -> None:
@@ -244,9 +113,8 @@ class Engine:
         if self._closing:
             return
         self._closing = True
-        pending = [r._done for r in self._running if r._done is not None]
-        if pending:
-            await asyncio.wait(pending, timeout=wait)
+        if self._running:
+            await ended(self._running, wait)
             stopping = [asyncio.create_task(running.stop()) for running in list(self._running)]
             if stopping and (await asyncio.wait(stopping, timeout=_KILL_S))[1]:
                 # The engine looks at a kill between blocks of rows. It is left open rather than torn from under them.
@@ -281,6 +149,8 @@ class Engine:
             raise SqlError.of(error) from error
         except BrokenPipeError:
             raise SqlError(CANCELLED, "Query was cancelled: its result is not wanted any more") from None
+        except OSError as error:  # the file in memory that an insert's data goes through
+            raise SqlError(FULL, f"Cannot hold the data of the insert: {error.strerror}") from error
         finally:
             if session is not None:
                 session.close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from litefuse.embedded import engine as engine_module
+from litefuse.embedded import running as running_module
 from litefuse.embedded.engine import Call, Engine
 from litefuse.embedded.limits import Limits
 from litefuse.embedded.sqlerror import SqlError
@@ -56,6 +56,44 @@ async def test_a_bounded_number_waits(engine: Engine) -> None:
     assert (refused.value.code, refused.value.status) == (202, 503)
     await asyncio.gather(*(each.stop() for each in running))
     assert await ask(engine, Call(b"SELECT 1", reader=True)) == b"1\n"
+
+
+async def test_a_fifth_readers_query_is_told_what_it_waits_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited without a word behind four slow ones, for as long as they took."""
+    monkeypatch.setattr(engine._pools[True], "_wait", 0.3)
+    busy = [await engine.start(Call(ENDLESS, reader=True)) for _ in range(2)]
+    waiting = await engine.start(Call(b"SELECT 1", reader=True))
+    assert await waiting.read(10) == b"", "its end, while the others still run"
+    with pytest.raises(SqlError, match=r"2 queries of readers are running \(LITEFUSE_SQL_CONNECTIONS\)") as refused:
+        await waiting.finished()
+    assert (refused.value.code, refused.value.status) == (202, 503)
+    await waiting.stop()
+    assert not any(running.done for running in busy)
+    await asyncio.gather(*(running.stop() for running in busy))
+    assert await ask(engine, Call(b"SELECT 1", reader=True)) == b"1\n"
+
+
+async def test_those_that_wait_run_in_order(engine: Engine) -> None:
+    await ask(engine, Call(b"CREATE TABLE came (a UInt8, at DateTime64(9) DEFAULT now64(9)) ENGINE = Memory"))
+    busy = await engine.start(Call(ENDLESS))
+    inserts = [asyncio.create_task(ask(engine, Call(b"INSERT INTO came (a) VALUES (%d)" % i))) for i in range(10)]
+    await asyncio.sleep(0)
+    await busy.stop()
+    await asyncio.gather(*inserts)
+    assert await ask(engine, Call(b"SELECT groupArray(a) FROM (SELECT a FROM came ORDER BY at)")) == (
+        b"[0,1,2,3,4,5,6,7,8,9]\n"
+    )
+
+
+async def test_who_leaves_while_waiting_frees_its_place_at_once(engine: Engine) -> None:
+    """It stayed until a thread was free, and 64 of them kept everybody out."""
+    busy = [await engine.start(Call(ENDLESS, reader=True)) for _ in range(2)]
+    waiting = [await engine.start(Call(b"SELECT 1", reader=True)) for _ in range(64)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(running.stop() for running in waiting))
+    again = await engine.start(Call(b"SELECT 1", reader=True))
+    assert not any(running.done for running in busy)
+    await asyncio.gather(*(running.stop() for running in (again, *busy)))
 
 
 async def test_what_is_stopped_before_it_begins_never_does(engine: Engine) -> None:
@@ -121,7 +159,7 @@ def test_no_descriptor_is_closed_twice(
         engine = await asyncio.to_thread(Engine.open, tmp_path / "clickhouse", writers=1, readers=2)
         await ask(engine, Call(b"SELECT 1"))
         before = len(os.listdir("/proc/self/fd"))
-        monkeypatch.setattr(engine_module, "os", SimpleNamespace(**{**vars(os), "fdopen": fdopen}))
+        monkeypatch.setattr(running_module, "os", SimpleNamespace(**{**vars(os), "fdopen": fdopen}))
         for _ in range(20):
             assert await ask(engine, Call(b"SELECT 1")) == b"1\n"
         assert len(os.listdir("/proc/self/fd")) <= before + 3
