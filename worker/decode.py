@@ -70,6 +70,9 @@ class _BadContentType(BodyError):
 _AT_ONCE = 8 << 20
 #: Inflated bytes a slice goes for: compressed records may hold a thousand times their size.
 _SLICE = 4 << 20
+#: Dead letters for spans of one record, besides one for all that are left: a few hundred bytes, compressed, can hold half a
+#: million spans that cannot be decoded.
+_LETTERS = 100
 #: Fields in one span that is larger than `_AT_ONCE`.
 _FIELDS = 1_000_000
 
@@ -133,7 +136,11 @@ def _payload(record: Record, defaults: Defaults, letters: list[Letter]) -> _Payl
     if not project_id:
         raise _NoProject(Reason.NO_PROJECT.text)
     body, places, rejected = _protobuf(record, headers, defaults)
-    letters += [Letter(record, reason, error, row) for row, reason, error in rejected]
+    if rejected:
+        # These cannot be cut out, so the letter holds all of the record: one for all of them.
+        row, reason, error = rejected[0]
+        more = f" (and {len(rejected) - 1} more spans of the record)" if len(rejected) > 1 else ""
+        letters.append(Letter(record, reason, error + more, row))
     return _Payload(
         record,
         headers,
@@ -253,13 +260,13 @@ def _take_apart(payload: _Payload, error: Exception, letters: list[Letter]) -> l
 
 
 def _cut_out(payload: _Payload, refused: dict[int, Reason], places: Sequence[int]) -> list[Letter]:
-    """A dead letter for each refused span, in one walk. Each repeats its resource and scope; when that has made four times
-    the body, the spans left share one letter, so that a large resource cannot be multiplied without bound."""
+    """A dead letter for each refused span, in one walk. Each repeats its resource and scope, and is written before the
+    partition goes on; when that has made four times the body, or many letters, the spans left share one."""
     letters: list[Letter] = []
     room = 4 * len(payload.body) + (1 << 20)
-    for index, value in wire.each(payload.body, refused):
+    for number, (index, value) in enumerate(wire.each(payload.body, refused)):
         room -= len(value)
-        if room < 0:
+        if room < 0 or number >= _LETTERS:
             left = [i for i in sorted(refused) if i >= index]
             value = wire.keep(payload.body, set(left))
             text = f"{refused[index].text} (and {len(left) - 1} more spans of the record)"

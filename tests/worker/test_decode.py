@@ -330,3 +330,27 @@ def test_a_number_of_thousands_of_digits_in_a_header_is_no_number() -> None:
     piece = decode([of(good(1), received_at="9" * 5000)], Defaults(), 0.0)
     assert piece.spans is not None
     assert piece.spans.column("received_at").cast("int64").to_pylist() == [NOW]
+
+
+def test_a_record_of_many_bad_spans_makes_a_bounded_number_of_letters() -> None:
+    """Each letter is published before the partition goes on: half a million took it hours."""
+    body = good(1)
+    span = ExportTraceServiceRequest.FromString(body).resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+    bad = span + b"\x4a\x02\x0a\x05"  # an attribute whose key is longer than it is
+    record = of(_delimited(1, _delimited(2, b"".join(_delimited(2, s) for s in [span, *[bad] * 3000, span]))))
+    piece = decode([record], Defaults(), 0.0)
+    assert piece.spans is not None
+    assert piece.spans.column("log_row").to_pylist() == [0, 3001]
+    assert len(piece.letters) == 101
+    last = piece.letters[-1]
+    assert (last.row, last.error) == (101, "span cannot be decoded (and 2899 more spans of the record)")
+    assert last.value is not None
+    assert sum(1 for _ in wire.spans(last.value)) == 2900
+
+
+def test_a_json_record_of_many_bad_spans_makes_one_letter() -> None:
+    """Each held all of the record."""
+    text = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{"name": 5}] * 50}]}]})
+    piece = decode([of(text.encode(), content_type="application/json")], Defaults(), 0.0)
+    assert [(x.row, x.value) for x in piece.letters] == [(0, None)]
+    assert piece.letters[0].error.endswith("(and 49 more spans of the record)")
