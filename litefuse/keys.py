@@ -155,9 +155,16 @@ class KeyStore:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def create(
-        self, project: str, *, project_id: str | None = None, pair: Pair | None = None, note: str = ""
+        self,
+        project: str,
+        *,
+        project_id: str | None = None,
+        pair: Pair | None = None,
+        note: str = "",
+        retention_days: int | None = None,
     ) -> NewKey:
-        """A new key for the project with this id or name; the project is made when there is none. Two processes that
+        """A new key for the project with this id or name; the project is made when there is none. `retention_days`, when
+        given, is from now on the project's, also of one that is there (0 = as the setting says). Two processes that
         make the same new project at once may make two; ids given explicitly cannot collide."""
         name = project.strip()
         if not name:
@@ -169,7 +176,9 @@ class KeyStore:
         # start begins anew. The other way round the keys that it wrote down would never be valid.
         await self._add_key(made[0], pair, note)
         if found is None:
-            await self._add_project(*made)
+            await self._add_project(*made, retention_days or 0)
+        elif retention_days is not None:
+            await self._keep(made[0], retention_days)
         return NewKey(made[0], made[1], pair)
 
     async def revoke(self, public_key: str) -> None:
@@ -198,6 +207,18 @@ class KeyStore:
             "INSERT INTO projects (project_id, name, retention_days, created_at, updated_at, deleted) "
             "SELECT {id:String}, {name:String}, {days:UInt32}, now64(3, 'UTC'), now64(3, 'UTC'), false",
             {"id": project_id, "name": name, "days": retention_days},
+            settings=_WRITE,
+            timeout=_TIMEOUT_S,
+        )
+
+    async def _keep(self, project_id: str, days: int) -> None:
+        """Set a project's retention. The version has to grow as in `revoke`."""
+        await self._store.command(
+            "INSERT INTO projects (project_id, name, retention_days, created_at, updated_at, deleted) "
+            "SELECT project_id, name, {days:UInt32}, created_at, "
+            "greatest(now64(3, 'UTC'), updated_at + toIntervalMillisecond(1)), deleted "
+            "FROM projects FINAL WHERE project_id = {id:String}",
+            {"id": project_id, "days": days},
             settings=_WRITE,
             timeout=_TIMEOUT_S,
         )

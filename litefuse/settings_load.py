@@ -120,10 +120,11 @@ def load(
     env = {} if env is None else env
     problems: list[str] = []
     values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
     if file is None and env.get(CONFIG):
         file = Path(env[CONFIG])
     if file is not None:
-        _take_file(file, values, problems)
+        _take_file(file, values, problems, origin)
     for name, text in env.items():
         if not name.startswith(PREFIX) or name == CONFIG:
             continue
@@ -131,13 +132,13 @@ def load(
         if row is None:
             problems.append(f"{name}={_shown(name, text)}: no such setting{_meant(name, _BY_ENV)}")
         elif text:
-            _take(row, text, row.env, values, problems)
+            _take(row, text, row.env, values, problems, origin)
     for name, text in (flags or {}).items():
         if text:
-            _take(BY_NAME[name], text, BY_NAME[name].flag, values, problems)
+            _take(BY_NAME[name], text, BY_NAME[name].flag, values, problems, origin)
     if not problems:
         settings = replace(Settings(), **values)
-        problems = list(_together(role, settings))
+        problems = list(_together(role, settings, origin))
     if problems:
         raise ConfigError("\n".join(problems))
     return settings
@@ -153,7 +154,7 @@ def redact(url: str) -> str:
     return f"{scheme}://{'***@' if before or at else ''}{re.split('[?#]', host)[0]}"
 
 
-def _take_file(file: Path, values: dict[str, Any], problems: list[str]) -> None:
+def _take_file(file: Path, values: dict[str, Any], problems: list[str], origin: dict[str, str]) -> None:
     try:
         table = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
@@ -169,19 +170,25 @@ def _take_file(file: Path, values: dict[str, Any], problems: list[str]) -> None:
         elif isinstance(value, bool) or not isinstance(value, str | int | float):
             problems.append(f"{file}: {key} = {_shown(key, value)}: must be a {_KINDS[row.kind]}")
         elif value != "":
-            _take(row, str(value), f"{file}: {key}", values, problems)
+            _take(row, str(value), f"{file}: {key}", values, problems, origin)
 
 
 _KINDS: Mapping[type, str] = {int: "whole number", float: "number", str: "text", Secret: "text", Path: "path"}
 
 
-def _take(row: Row, text: str, where: str, values: dict[str, Any], problems: list[str]) -> None:
+def _take(row: Row, text: str, where: str, values: dict[str, Any], problems: list[str], origin: dict[str, str]) -> None:
+    """`where` is the name by which the value was given, and by which a complaint about it names it."""
+    origin[row.name] = where
     try:
         values[row.name] = _value(row, text)
     except ValueError as error:
         shown = "***" if row.kind is Secret else _cut(text)
-        joint = "=" if where.startswith(PREFIX) else " = " if ": " in where else " "
-        problems.append(f"{where}{joint}{shown}: {error}")
+        problems.append(f"{_given(where, shown)}: {error}")
+
+
+def _given(where: str, shown: str) -> str:
+    """Key and value as a person wrote them: NAME=value, `file: name = value` or --name value."""
+    return f"{where}{'=' if where.startswith(PREFIX) else ' = ' if ': ' in where else ' '}{shown}"
 
 
 def _value(row: Row, text: str) -> Any:
@@ -220,8 +227,13 @@ def _plain(number: float) -> str:
     return str(int(number)) if number == int(number) else f"{number:g}"
 
 
-def _together(role: str, settings: Settings) -> Iterator[str]:
-    """What is wrong with settings that are right one by one, and with the form of addresses and keys."""
+def _together(role: str, settings: Settings, origin: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with settings that are right one by one, and with the form of addresses and keys. `origin` has the
+    name by which each of them was given."""
+
+    def where(name: str) -> str:
+        return origin.get(name, BY_NAME[name].env)
+
     if role in BY_NAME["otlp_port"].roles and settings.port and settings.port == settings.otlp_port:
         yield f"--otlp-port {settings.otlp_port}: is --port already; choose another, or 0 to turn it off"
     if role in ("up", "clickhouse") and settings.clickhouse_port and not settings.clickhouse_url:
@@ -229,31 +241,34 @@ def _together(role: str, settings: Settings) -> Iterator[str]:
         if settings.clickhouse_port in taken:
             yield f"--clickhouse-port {settings.clickhouse_port}: is --port or --otlp-port already; choose another"
     if settings.log_url:
-        yield from _url("log_url", settings.log_url, ("sqlite", "kafka", "kafka+ssl"))
+        yield from _url(where("log_url"), settings.log_url, ("sqlite", "kafka", "kafka+ssl"))
     if settings.clickhouse_url:
-        yield from _url("clickhouse_url", settings.clickhouse_url, ("http", "https"))
+        yield from _url(where("clickhouse_url"), settings.clickhouse_url, ("http", "https"))
     if settings.endpoint:
-        yield from _url("endpoint", Secret(settings.endpoint), ("http", "https"))
+        yield from _url(where("endpoint"), Secret(settings.endpoint), ("http", "https"))
     public, secret = settings.init_project_public_key, settings.init_project_secret_key
     if bool(public) != bool(secret):
         missing = "SECRET_KEY" if public else "PUBLIC_KEY"
         yield f"LITEFUSE_INIT_PROJECT_{missing}: has to be given too, or neither of the two keys"
     for name, value in (("init_project_public_key", public), ("public_key", settings.public_key)):
         if value and not re.fullmatch(r"[\x21-\x39\x3b-\x7e]+", value):
-            yield f"{BY_NAME[name].env}={_cut(value)}: must be ASCII without spaces and colons (HTTP Basic)"
+            yield f"{_given(where(name), _cut(value))}: must be ASCII without spaces and colons (HTTP Basic)"
     for name, hidden in (("init_project_secret_key", secret), ("secret_key", settings.secret_key)):
         if hidden and not re.fullmatch(r"[\x21-\x7e]+", hidden.reveal()):
-            yield f"{BY_NAME[name].env}=***: must be ASCII without spaces"
+            yield f"{_given(where(name), '***')}: must be ASCII without spaces"
 
 
-def _url(name: str, url: Secret, schemes: tuple[str, ...]) -> Iterator[str]:
-    row = BY_NAME[name]
+#: An address without its scheme; anything else without `://` may be a password that went astray.
+_BARE = re.compile(r"(?=.{1,253}$)[A-Za-z0-9.-]+:[0-9]{1,5}(/[A-Za-z0-9_]*)?")
+
+
+def _url(where: str, url: Secret, schemes: tuple[str, ...]) -> Iterator[str]:
     text = url.reveal()
-    shown = f"{row.env}={_cut(redact(text))}"
+    shown = _given(where, text if _BARE.fullmatch(text) else _cut(redact(text)))
     try:
         parts = urlsplit(text)
     except ValueError:
-        yield f"{row.env}=***: not a URL"
+        yield f"{_given(where, '***')}: not a URL"
         return
     if parts.scheme not in schemes or "://" not in text:
         yield f"{shown}: must begin with {' or '.join(scheme + '://' for scheme in schemes)}"

@@ -26,9 +26,12 @@ _LOOK_TIMEOUT = 5.0
 class Web:
     """Serves the page from `routes`. `store` may be a store that is not there yet: it is asked again and again."""
 
-    def __init__(self, settings: Settings, log: Log, store: Rows, place: page.Place | None = None) -> None:
+    def __init__(
+        self, settings: Settings, log: Log, store: Rows, place: page.Place | None = None, command: str = "litefuse"
+    ) -> None:
         self._store = store
         self._place = place
+        self._command = command
         self._state = Cached(lambda: take(log, store, settings.kafka_group))
         self._problem: str | None = "ClickHouse: not asked yet"
         self._task: asyncio.Task[None] | None = None
@@ -59,10 +62,11 @@ class Web:
         state = await self._state.get()
         place = self._place or page.Place(
             page.base_url(request.headers.get("Host"), request.headers.get("X-Forwarded-Proto"), self._fallback),
-            "The keys of the first project are in project.env in the data directory; `litefuse keys create` makes more.",
+            "The keys of the first project are in project.env in the data directory; "
+            f"`{self._command} keys create` makes more.",
         )
         return web.Response(
-            text=page.render(state, self.ready(), place, __version__),
+            text=page.render(state, self.ready(), place, __version__, self._command),
             content_type="text/html",
             charset="utf-8",
             headers=page.HEADERS,
@@ -92,8 +96,11 @@ class Web:
             await asyncio.sleep(_LOOK_EVERY)
 
 
-async def start_web(settings: Settings, log: Log, store: Rows, place: page.Place | None = None) -> Web:
-    """A running web role. `place` names where ingest is when that is not this process."""
-    made = Web(settings, log, store, place)
+async def start_web(
+    settings: Settings, log: Log, store: Rows, place: page.Place | None = None, command: str = "litefuse"
+) -> Web:
+    """A running web role. `place` names where ingest is when that is not this process, `command` how `litefuse` is called
+    from a shell here."""
+    made = Web(settings, log, store, place, command)
     made.start()
     return made

@@ -53,10 +53,11 @@ class Place:
     keys: str
 
 
-def render(state: State, reasons: list[str], place: Place, version: str) -> str:
+def render(state: State, reasons: list[str], place: Place, version: str, command: str = "litefuse") -> str:
     """The page. Everything that varies is escaped."""
     problems = [*reasons, *(problem for problem in state.problems if problem not in reasons)]
     return _PAGE.substitute(
+        command=escape(command),
         version=escape(version),
         verdict="not ready" if reasons else "degraded" if problems else "ready",
         tone="bad" if reasons else "warn" if problems else "good",
@@ -64,7 +65,7 @@ def render(state: State, reasons: list[str], place: Place, version: str) -> str:
         spans=_number(state.spans),
         last_minute=_number(state.last_minute),
         lag_records=_number(state.lag_records),
-        lag_seconds=_duration(state.lag_seconds),
+        lag_seconds="none waits" if state.lag_records == 0 else _duration(state.lag_seconds),
         dead="many" if state.dead == -1 else _number(state.dead),
         dead_tone="warn" if state.dead else "good",
         snippet=escape(_SNIPPET.format(endpoint=place.endpoint)),

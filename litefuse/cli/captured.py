@@ -86,7 +86,9 @@ def read(path: Path) -> Iterator[Call | Other]:
         about = beside.read_bytes() if path.suffix in _BODIES and beside.is_file() else None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    if path.suffix in _TEXTS:
+    if not body.strip() and about is None:
+        yield Other(str(path), "empty")
+    elif path.suffix in _TEXTS:
         yield from _json(path, body)
     elif about is None:
         headers = {"content-type": "application/x-protobuf"}

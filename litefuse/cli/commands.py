@@ -24,10 +24,12 @@ class Module(Protocol):
         """Do it; the exit code. Raises LitefuseError for what a sentence can explain."""
 
 
-_PLACES = "where things are"
-_ENGINE = "embedded ClickHouse"
-_KAFKA = "Kafka"
-_TELEMETRY = "its own telemetry"
+_ENGINE = ("data_dir", "clickhouse_url", "log_level", "log_format")
+_LOG = ("data_dir", "log_url", "kafka_sasl_mechanism", "kafka_ssl_cafile", "log_level", "log_format")
+#: Topics are made when they are missing, by whoever comes first.
+_TOPICS = ("kafka_partitions", "kafka_replication", "kafka_max_message_bytes")
+#: What only a producer uses.
+_PRODUCER = ("kafka_compression", "kafka_linger_ms", "kafka_buffer_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,16 @@ class Command:
     part: str
     summary: str
     role: str
-    #: Parts of the settings table; empty means every setting of the role.
-    parts: tuple[str, ...] = ()
+    #: Settings that have an effect on it; empty means every setting of the role, less those of `without`.
+    names: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def settings(self) -> list[Row]:
-        return [row for row in ROWS if self.role in row.roles and (not self.parts or row.part in self.parts)]
+        return [
+            row
+            for row in ROWS
+            if self.role in row.roles and (not self.names or row.name in self.names) and row.name not in self.without
+        ]
 
     def module(self) -> Module:
         return cast(Module, importlib.import_module(f"litefuse.cli.{self.name}"))
@@ -53,14 +60,24 @@ _TOOLS = "Tools"
 TABLE: tuple[Command, ...] = (
     Command("up", _ONE, "everything in one process: ingest, worker, web, log and ClickHouse", "up"),
     Command("send", _ONE, "post captured OTLP payloads", "send"),
-    Command("sql", _ONE, "run SQL as the reader, result as a table", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
-    Command("ingest", _ROLES, "the front door: takes OTLP, writes it to Kafka", "ingest"),
+    Command(
+        "sql", _ONE, "run SQL as the reader, result as a table", "cli", (*_ENGINE, "sql_timeout_s", "sql_memory_bytes")
+    ),
+    Command("ingest", _ROLES, "the front door: takes OTLP, writes it to Kafka", "ingest", without=("kafka_group",)),
     Command("worker", _ROLES, "reads Kafka, writes blocks into ClickHouse", "worker"),
-    Command("web", _ROLES, "the read side: state of the pipeline", "web"),
-    Command("clickhouse", _ROLES, "the embedded ClickHouse alone, for several local processes", "clickhouse"),
-    Command("migrate", _TOOLS, "bring the schema up to date", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
-    Command("keys", _TOOLS, "create, list and revoke API keys", "cli", (_PLACES, _ENGINE, _TELEMETRY)),
-    Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli", (_PLACES, _KAFKA, _TELEMETRY)),
-    Command("status", _TOOLS, "lag, rates, parts and dead letters on one screen", "cli"),
+    Command("web", _ROLES, "the read side: state of the pipeline", "web", without=_PRODUCER),
+    Command(
+        "clickhouse",
+        _ROLES,
+        "the embedded ClickHouse alone, for several local processes",
+        "clickhouse",
+        without=("log_url",),
+    ),
+    Command("migrate", _TOOLS, "bring the schema up to date", "cli", _ENGINE),
+    Command("keys", _TOOLS, "create, list and revoke API keys", "cli", _ENGINE),
+    Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli", (*_LOG, *_TOPICS, "kafka_compression")),
+    Command(
+        "status", _TOOLS, "lag, rates, parts and dead letters on one screen", "cli", (*_ENGINE, *_LOG, "kafka_group")
+    ),
 )
 BY_NAME: Mapping[str, Command] = {command.name: command for command in TABLE}

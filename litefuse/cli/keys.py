@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from litefuse.settings import Settings
+from litefuse.settings_load import BY_NAME as SETTINGS
 from litefuse.telemetry.logs import escape
 
 
@@ -22,12 +23,26 @@ def arguments(parser: ArgumentParser) -> None:
         description="Make a key. The project is found by id or name, and made when there is none.",
     )
     create.add_argument("--project", required=True, metavar="NAME", help="id or name of the project")
+    create.add_argument(
+        "--retention-days",
+        type=_days,
+        default=None,
+        metavar="DAYS",
+        help="how long the project's spans are kept, from now on; 0 = as LITEFUSE_RETENTION_DAYS says",
+    )
     create.add_argument("--note", default="", metavar="TEXT", help="what the key is for, shown by `keys list`")
     commands.add_parser("list", help="all keys, revoked ones too", description="List all keys, oldest first.")
     revoke = commands.add_parser(
         "revoke", help="refuse a key from now on", description="Refuse a key; ingest notices within ten seconds."
     )
     revoke.add_argument("public_key", metavar="PK", help="pk-lf-…")
+
+
+def _days(text: str) -> int:
+    row = SETTINGS["retention_days"]
+    if not text.isascii() or not text.isdigit() or not int(text[:9]) <= (row.high or 0):
+        raise ArgumentTypeError(f"{text[:50]!r} must be a whole number of days between 0 and {row.high:.0f}")
+    return int(text[:9])
 
 
 def run(options: Namespace, settings: Settings) -> int:
@@ -44,7 +59,7 @@ async def _run(options: Namespace, settings: Settings) -> int:
             await migrate(opened.store)
         keys = KeyStore(opened.store)
         if options.action == "create":
-            made = await keys.create(options.project, note=options.note)
+            made = await keys.create(options.project, note=options.note, retention_days=options.retention_days)
             print(f"LITEFUSE_PUBLIC_KEY={made.pair.public_key}")
             print(f"LITEFUSE_SECRET_KEY={made.pair.secret_key.reveal()}")
             print(f"project {escape(made.project_name)} ({escape(made.project_id)})", file=sys.stderr)

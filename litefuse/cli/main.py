@@ -210,9 +210,13 @@ def _unknown(command: Command, made: Parser, word: str) -> str:
         return f"{name}: litefuse {command.name} takes no such argument{help_}"
     row = SETTINGS.get(name.lstrip("-").replace("-", "_"))
     if row is not None:
-        return f"{name}: not a setting of `litefuse {command.name}`, but of {', '.join(row.roles)}{help_}"
+        return f"{name}: not a setting of `litefuse {command.name}`, but of {_users(row)}{help_}"
     close = difflib.get_close_matches(name, made._option_string_actions, n=1, cutoff=0.6)
     return f"{name}: no such flag{f'; did you mean {close[0]}?' if close else ''}{help_}"
+
+
+def _users(row: Row) -> str:
+    return ", ".join(command.name for command in TABLE if row in command.settings())
 
 
 def _settings(command: Command, options: argparse.Namespace, env: Mapping[str, str]) -> Settings:

@@ -25,6 +25,8 @@ _PATIENCE = 120.0
 _PATIENCE_AT_FIRST = 5.0
 _LONGEST = 30.0
 _TIMEOUT = 90.0
+#: Bytes to which a body is inflated for counting its spans.
+_INFLATED = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +40,61 @@ class Answer:
 
 @dataclass(slots=True)
 class Total:
+    """`skipped` counts what was found in a directory and is no OTLP trace request, `unusable` what a person named and is
+    none; `unanswered` requests that no answer came to."""
+
+    url: str = ""
     sent: int = 0
     bytes: int = 0
+    spans: int = 0
     rejected: int = 0
     refused: int = 0
+    unanswered: int = 0
     skipped: int = 0
+    unusable: int = 0
 
     def add(self, call: Call, answer: Answer) -> None:
         if answer.status == 200:
             self.sent += 1
             self.bytes += len(call.body)
+            self.spans += spans_in(call) - answer.rejected
             self.rejected += answer.rejected
+        elif answer.status == 0:
+            self.unanswered += 1
         else:
             self.refused += 1
 
     @property
     def clean(self) -> bool:
-        return self.rejected == 0 and self.refused == 0
+        return not (self.rejected or self.refused or self.unanswered or self.unusable)
 
     def __str__(self) -> str:
-        return (
-            f"{_many(self.sent, 'request')} sent ({self.bytes / 1024:.0f} KiB), "
-            f"{_many(self.rejected, 'span')} rejected, {_many(self.refused, 'request')} refused, "
-            f"{_many(self.skipped, 'other call')} skipped"
-        )
+        parts = [f"{_many(self.spans, 'span')} in {_many(self.sent, 'request')} sent ({self.bytes / 1024:.0f} KiB)"]
+        parts.append(f"{_many(self.rejected, 'span')} rejected")
+        parts.append(f"{_many(self.refused, 'request')} refused")
+        if self.unanswered:
+            parts.append(f"{_many(self.unanswered, 'request')} without an answer")
+        if self.skipped:
+            parts.append(f"{_many(self.skipped, 'other call')} skipped (not OTLP traces)")
+        if self.unusable:
+            parts.append(f"{_many(self.unusable, 'payload')} not sendable")
+        return f"{', '.join(parts)}; to {self.url}"
+
+
+def spans_in(call: Call) -> int:
+    """How many spans a request has that was answered with 200; 0 where that cannot be told."""
+    from litefuse.errors import LitefuseError
+    from litefuse.otlp import wire
+    from litefuse.otlp.inflate import inflate
+
+    try:
+        body = inflate(call.body, call.headers.get("content-encoding", ""), _INFLATED)
+        if "json" not in call.headers.get("content-type", ""):
+            return sum(1 for _ in wire.spans(body))
+        groups = (orjson.loads(body) or {}).get("resourceSpans") or []
+        return sum(len(scope.get("spans") or []) for group in groups for scope in group.get("scopeSpans") or [])
+    except (LitefuseError, ValueError, AttributeError, TypeError):
+        return 0
 
 
 def _many(count: int, what: str) -> str:
@@ -132,7 +165,10 @@ class Poster:
             rejected, message = _partial(body, is_json)
             problem = f"{_many(rejected, 'span')} rejected: {message}" if rejected else ""
             return 200, wait, problem, rejected
-        return response.status, wait, f"{response.status} {_message(body, is_json) or response.reason}", 0
+        hint = ""
+        if response.status == 404:
+            hint = f"; nothing takes traces at {self._path} there: --endpoint wants the address of `up`'s or ingest's --port"
+        return response.status, wait, f"{response.status} {_message(body, is_json) or response.reason}{hint}", 0
 
     def close(self) -> None:
         self._connection.close()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from litefuse.cli.calling import command
 from litefuse.cli.late import LateLog, LateStore, address
 from litefuse.cli.shutdown import Sequence, Signals
 from litefuse.embedded.embedded import base_url
@@ -149,8 +150,9 @@ class Process:
             from web.app import start_web
             from web.page import Place
 
-            elsewhere = Place("http://INGEST:3000", "`litefuse keys create --project NAME` makes a key.")
-            web = await start_web(settings, log, store, None if "ingest" in self.roles else elsewhere)
+            elsewhere = Place("http://INGEST:3000", f"`{command()} keys create --project NAME` makes a key.")
+            place = None if "ingest" in self.roles else elsewhere
+            web = await start_web(settings, log, store, place, command())
             self._parts.append(web)
             stopping.push("web", web.close)
             routes += web.routes()

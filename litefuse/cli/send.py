@@ -2,8 +2,8 @@
 
 A FILE is a request body as a client sent it (NNN.bin, with method, path and headers in NNN.json beside it), a body
 alone (.bin or .pb, protobuf), OTLP/JSON (.json, or .jsonl with one request a line), or a directory of such files.
-Calls other than OTLP traces are skipped and counted. Endpoint and keys are those of <data-dir>/project.env unless
-they are given.
+What is no OTLP trace request is skipped and counted when it was found in a directory, and fails when it was named.
+Endpoint and keys are those of <data-dir>/project.env unless they are given.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from litefuse.cli import project_file
+from litefuse.cli.calling import command
 from litefuse.errors import ConfigError, LitefuseError
 from litefuse.settings import Secret, Settings
 from litefuse.telemetry.logs import escape
@@ -32,26 +33,28 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, settings: Settings) -> int:
     from litefuse.cli.captured import Other, plan, read
-    from litefuse.cli.post import Poster, Total
+    from litefuse.cli.post import Poster, Total, traces_url
 
     files = plan(options.files)
     project = _project(settings)
     poster = Poster(project.endpoint, project.public_key, project.secret_key)
-    total = Total()
+    total = Total(traces_url(project.endpoint))
     try:
         for path, named in _progress(files):
             for call in read(path):
                 if isinstance(call, Other):
-                    total.skipped += 1
                     if named:
-                        _say(call.name, f"skipped: {call.why}")
+                        total.unusable += 1
+                        _say(call.name, f"not sent: {call.why}")
+                    else:
+                        total.skipped += 1
                     continue
                 answer = poster.post(call)
                 total.add(call, answer)
                 if answer.problem:
                     _say(call.name, answer.problem)
                 if answer.status in _HOPELESS:
-                    raise SendError(f"{project.endpoint}: stopped, the rest would be refused too")
+                    raise SendError(f"{project.endpoint}: stopped, the rest would fare no better")
     finally:
         poster.close()
         print(total)
@@ -93,7 +96,7 @@ def _project(settings: Settings) -> project_file.Project:
     for name, value in (("--endpoint", endpoint), ("--public-key", public), ("--secret-key", secret)):
         if not value:
             raise ConfigError(
-                f"{name}: not given, and {settings.data_dir / project_file.NAME} does not have it. "
-                "`litefuse up` writes that file at its first start"
+                f"{name}: not given, and {(settings.data_dir / project_file.NAME).absolute()} does not have it. "
+                f"`{command()} up` writes that file at its first start"
             )
     return project_file.Project(endpoint, public, Secret(secret))

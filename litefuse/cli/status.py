@@ -1,6 +1,8 @@
 """Lag, rates, oldest unprocessed record, parts and dead letters on one screen.
 
-Asks log and ClickHouse themselves, so it works beside any role, and says what cannot be reached. Exit code 1 then.
+Asks log and ClickHouse themselves, so it works beside any role, and says what cannot be reached or cannot be asked.
+Exit code 1 then. "rows stored" has the copies of re-sent spans in it until ClickHouse merges them; counting spans alone,
+as `litefuse sql "SELECT count() FROM spans"` does, reads all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from litefuse.errors import LitefuseError
+from litefuse.cli.calling import command
+from litefuse.errors import ConfigError, LitefuseError, StoreError, StoreMisconfigured
 from litefuse.settings import Settings
 from litefuse.telemetry.logs import escape
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from litefuse.clickhouse.client import Store
     from litefuse.log.base import Log
 
+_TABLES = (
+    "SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ('spans', 'projects', 'api_keys')"
+)
 _PARTS = (
     "SELECT count(), sum(rows), sum(bytes_on_disk), uniqExact(partition_id) FROM system.parts "
     "WHERE database = currentDatabase() AND table = 'spans' AND active"
@@ -34,6 +40,8 @@ _PROJECTS = (
     "(SELECT count() FROM api_keys FINAL WHERE NOT revoked)"
 )
 _TIMEOUT = 20.0
+#: No such column, identifier, table, database.
+_SCHEMA = frozenset((16, 47, 60, 81))
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -69,10 +77,19 @@ async def _run(settings: Settings) -> int:
                     opened = await stack.enter_async_context(opened_store(settings))
                     await _store(screen, opened.store)
         except (LitefuseError, OSError, TimeoutError) as error:
-            screen.add(what, f"not reached: {str(error) or type(error).__name__}")
+            screen.add(what, problem(error))
             screen.problems.append(what)
     print(screen)
     return 1 if screen.problems else 0
+
+
+def problem(error: Exception) -> str:
+    """What happened: no answer at all, or an answer that is an error, in ClickHouse's words."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, StoreError) or not error.code:
+        return text if isinstance(error, ConfigError | StoreMisconfigured) else f"not reached: {text}"
+    migrate = f"; `{command()} migrate` brings the schema up to date" if error.code in _SCHEMA else ""
+    return f"answers with an error: {text}{migrate}"
 
 
 async def _log(screen: Screen, log: Log, group: str) -> None:
@@ -90,7 +107,7 @@ async def _log(screen: Screen, log: Log, group: str) -> None:
         (at.oldest_ns for partition, at in positions.items() if lag[partition.number] and at.oldest_ns is not None),
         default=None,
     )
-    screen.add("oldest waits", "-" if oldest is None else age(time.time() - oldest / 1e9))
+    screen.add("oldest waits", "none waits" if oldest is None else age(time.time() - oldest / 1e9))
     letters = await read_open(log)
     reasons = ", ".join(f"{name} {count}" for name, count in Counter(x.reason or "-" for x in letters).most_common())
     screen.add("dead letters", f"{len(letters):,}{f' ({reasons})' if reasons else ''}")
@@ -100,8 +117,12 @@ async def _store(screen: Screen, store: Store) -> None:
     async def one(sql: str) -> tuple[Any, ...]:
         return (await store.rows(sql, timeout=_TIMEOUT))[0]
 
+    there = {row[0] for row in await store.rows(_TABLES, timeout=_TIMEOUT)}
+    if missing := sorted({"spans", "projects", "api_keys"} - there):
+        names = f"table {missing[0]} is" if len(missing) == 1 else f"tables {', '.join(missing)} are"
+        raise StoreMisconfigured(f"{names} missing; `{command()} migrate` makes them")
     parts, rows, size, partitions = await one(_PARTS)
-    screen.add("spans stored", f"{rows:,} rows, {bytes_text(size)}")
+    screen.add("rows stored", f"{rows:,}, {bytes_text(size)} (copies of re-sent spans included until merged)")
     screen.add("parts", f"{parts:,} in {partitions:,} partition{'' if partitions == 1 else 's'}")
     minute, hour, newest = await one(_RATES)
     screen.add("spans, last minute", f"{minute:,} ({minute / 60:,.1f}/s)")

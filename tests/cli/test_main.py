@@ -49,6 +49,17 @@ def test_help_of_up_has_every_setting_that_is_not_a_tool_s() -> None:
         assert (row.flag in text) == (row.roles != ("send",)), row.name
 
 
+def test_help_of_a_tool_leaves_out_what_has_no_effect_on_it() -> None:
+    def flags(name: str) -> set[str]:
+        return {row.name for row in next(c for c in TABLE if c.name == name).settings()}
+
+    assert flags("keys") == {"data_dir", "clickhouse_url", "log_level", "log_format"}
+    assert "log_url" not in flags("sql") | flags("clickhouse") | flags("migrate")
+    assert "clickhouse_url" not in flags("dead")
+    assert "kafka_group" in flags("status")
+    assert "kafka_linger_ms" not in flags("status") | flags("web")
+
+
 def test_no_command_prints_the_overview_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([], {}) == 2
     assert capsys.readouterr().out.startswith("usage: litefuse COMMAND")
@@ -93,6 +104,20 @@ def test_wrong_value_by_flag_variable_and_action(capsys: pytest.CaptureFixture[s
     )
     assert "invalid choice: 'lst'" in complaint(capsys, "dead", "lst")
     assert "required" in complaint(capsys, "dead")
+
+
+def test_a_wrong_address_by_flag_names_the_flag_and_shows_what_is_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    said = complaint(capsys, "sql", "--clickhouse-url", "ftp://u:hunter2@db.example:8123/x")
+    assert "--clickhouse-url ftp://***@db.example:8123/x: must begin with http:// or https://" in said
+    assert "hunter2" not in said
+    said = complaint(capsys, "sql", "--clickhouse-url", "localhost:8123")
+    assert "--clickhouse-url localhost:8123: must begin with http://" in said
+    assert "hunter2" not in complaint(capsys, "sql", "--clickhouse-url", "hunter2")
+    assert "LITEFUSE_LOG_URL=redis://h: must begin" in complaint(capsys, "up", LITEFUSE_LOG_URL="redis://h")
+    assert "--public-key a:b: must be ASCII" in complaint(capsys, "send", "x.bin", "--public-key", "a:b")
+    said = complaint(capsys, "send", "x.bin", "--secret-key", "hunter2 x")
+    assert "--secret-key ***: must be ASCII" in said
+    assert "hunter2" not in said
 
 
 def test_hostile_text_in_arguments_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from litefuse.cli.post import Poster, traces_url
 from litefuse.errors import ConfigError
 from litefuse.settings import Secret
 from tests.corpus_files import CORPUS, captured
+from tests.processes import free_port
 
 PROTOBUF = "application/x-protobuf"
 OTLP_JSON = b'{"resourceSpans": []}'
@@ -154,19 +155,79 @@ def test_endpoint_may_be_any_of_three() -> None:
 
 def test_sends_a_directory_and_counts(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
     assert send(receiver, CORPUS / "langfuse_v3") == 0
-    assert "1 request sent (" in capsys.readouterr().out
+    assert "in 1 request sent (" in capsys.readouterr().out
     ((path, headers, body),) = receiver.requests
     assert path == "/api/public/otel/v1/traces"
     assert headers["authorization"] == "Basic " + base64.b64encode(b"pk-lf-1:sk-lf-1").decode()
     assert body == (CORPUS / "langfuse_v3" / "006.bin").read_bytes()
 
 
-def test_other_calls_are_skipped_and_counted(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
-    assert send(receiver, CORPUS / "langfuse_v2" / "001.bin", CORPUS / "langfuse_v2" / "002.json") == 0
+def test_other_calls_in_a_directory_are_skipped_and_counted(
+    receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_bytes(OTLP_JSON)
+    (tmp_path / "b.json").write_bytes(b'{"resourceLogs": []}')
+    (tmp_path / "c.bin").touch()
+    assert send(receiver, tmp_path) == 0
+    assert "2 other calls skipped (not OTLP traces)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.json", b"{", "not JSON"),
+        ("a.json", b'{"resourceLogs": []}', "OTLP logs"),
+        ("a.json", b" \n", "empty"),
+        ("a.bin", b"", "empty"),
+        ("a.jsonl", OTLP_JSON + b"\nnot\n", "not JSON"),
+    ],
+)
+def test_a_named_file_that_is_not_sendable_says_so_and_fails(
+    name: str, content: bytes, why: str, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert send(receiver, tmp_path / name) == 1
     out = capsys.readouterr()
-    assert "0 requests sent (0 KiB), 0 spans rejected, 0 requests refused, 2 other calls skipped" in out.out
-    assert "001.bin: skipped: GET /api/public/projects" in out.err
+    assert f"not sent: {why}" in out.err
+    assert "1 payload not sendable" in out.out
+
+
+def test_a_named_other_call_fails(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
+    assert send(receiver, CORPUS / "langfuse_v2" / "001.bin", CORPUS / "langfuse_v2" / "002.json") == 1
+    out = capsys.readouterr()
+    assert (
+        "0 spans in 0 requests sent (0 KiB), 0 spans rejected, 0 requests refused, 2 payloads not sendable" in out.out
+    )
+    assert "001.bin: not sent: GET /api/public/projects" in out.err
     assert receiver.requests == []
+
+
+def test_the_summary_has_spans_and_where_they_went(
+    receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_text('{"resourceSpans": [{"scopeSpans": [{"spans": [{}, {}]}, {"spans": [{}]}]}]}')
+    assert send(receiver, tmp_path / "a.json") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("3 spans in 1 request sent")
+    assert out.endswith(f"; to {receiver.url}/api/public/otel/v1/traces\n")
+    assert send(receiver, CORPUS / "dspy_oi") == 0
+    assert capsys.readouterr().out.startswith("9 spans in ")
+
+
+def test_no_answer_is_not_a_refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.json").write_bytes(OTLP_JSON)
+    nobody = Receiver(url=f"http://127.0.0.1:{free_port()}")
+    assert send(nobody, tmp_path / "a.json") == 1
+    assert "0 requests refused, 1 request without an answer" in capsys.readouterr().out
+
+
+def test_a_404_names_the_address_that_is_wanted(
+    receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_bytes(OTLP_JSON)
+    receiver.answers.append((404, {}, b""))
+    assert send(receiver, tmp_path / "a.json") == 1
+    assert "--endpoint wants the address of `up`'s or ingest's --port" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", [PROTOBUF, "application/json"])

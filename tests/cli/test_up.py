@@ -22,7 +22,8 @@ from litefuse.otlp.json import to_protobuf
 from litefuse.settings import Secret
 from tests import reference
 from tests.corpus_files import CORPUS, captured
-from tests.processes import Litefuse, litefuse, project_env, run
+from tests.processes import REPO, Litefuse, litefuse, project_env, run
+from tests.sql import Sql
 from tests.waiting import eventually
 
 MIB = 1 << 20
@@ -86,7 +87,8 @@ def test_send_sql_status_and_page(up: Litefuse) -> None:
     sent = run("send", str(CORPUS / "plain_otel"), str(CORPUS / "langfuse_v3"), data_dir=up.data_dir)
     assert sent.returncode == 0, sent.stdout + sent.stderr
     assert re.match(
-        r"12 requests sent \(\d+ KiB\), 0 spans rejected, 0 requests refused, \d+ other calls skipped", sent.stdout
+        r"2,?0\d\d spans in 12 requests sent \(\d+ KiB\), 0 spans rejected, 0 requests refused, \d+ other calls skipped",
+        sent.stdout,
     )
 
     def stored() -> int:
@@ -95,7 +97,9 @@ def test_send_sql_status_and_page(up: Litefuse) -> None:
     eventually(lambda: stored() == spans_in("plain_otel", "langfuse_v3"), 60, every=0.5)
     status = run("status", data_dir=up.data_dir)
     assert status.returncode == 0, status.stdout + status.stderr
-    assert re.search(r"^spans stored +2,0\d\d rows", status.stdout, re.M)
+    assert re.search(
+        r"^rows stored +2,0\d\d, .* \(copies of re-sent spans included until merged\)$", status.stdout, re.M
+    )
     assert re.search(r"^dead letters +0$", status.stdout, re.M)
     assert re.search(r"^projects, valid keys +\d+, \d+$", status.stdout, re.M)
     eventually(lambda: re.search(r"^waiting records +0$", run("status", data_dir=up.data_dir).stdout, re.M), 30)
@@ -105,6 +109,18 @@ def test_send_sql_status_and_page(up: Litefuse) -> None:
             return str(answer.read().decode())
 
     eventually(lambda: "<dd>2,0" in shown(), 30)
+
+
+def test_status_says_what_clickhouse_answered_instead_of_not_reached(tmp_path: Path) -> None:
+    with litefuse("clickhouse", data_dir=tmp_path / "data") as engine:
+        url = Sql(engine, "litefuse").url()
+        Sql(engine, "litefuse").command("DROP TABLE spans SYNC")
+        beside = run("status", "--clickhouse-url", url, data_dir=tmp_path / "data")
+        assert beside.returncode == 1
+        assert re.search(r"^ClickHouse +table spans is missing; `\S*.* migrate` makes them$", beside.stdout, re.M)
+        assert "rows stored" not in beside.stdout
+        wrong = run("status", "--clickhouse-url", re.sub("//[^@]*@", "//litefuse:no@", url), data_dir=tmp_path / "data")
+        assert re.search(r"^ClickHouse +answers with an error: .*516", wrong.stdout, re.M)
 
 
 def test_sql_forms(up: Litefuse) -> None:
@@ -278,9 +294,49 @@ def test_keys_made_while_it_runs_work_and_revoked_ones_do_not(up: Litefuse) -> N
     assert public in gone.stderr
 
 
-def test_migrate_beside_it_has_nothing_to_do(up: Litefuse) -> None:
-    assert run("migrate", data_dir=up.data_dir).returncode == 0
-    assert run("migrate", "--dry-run", data_dir=up.data_dir).returncode == 0
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_migrate_beside_it_has_nothing_to_do_and_says_so(flags: tuple[str, ...], up: Litefuse) -> None:
+    done = run("migrate", *flags, data_dir=up.data_dir)
+    assert done.returncode == 0
+    assert re.fullmatch(r"schema is up to date \(version \d+\)\n", done.stdout)
+
+
+def test_a_dry_run_on_a_fresh_directory_makes_nothing(tmp_path: Path) -> None:
+    done = run("migrate", "--dry-run", data_dir=tmp_path / "fresh")
+    assert done.returncode == 0
+    assert "CREATE TABLE IF NOT EXISTS spans" in done.stdout
+    assert "up to date" not in done.stdout
+    assert not (tmp_path / "fresh").exists()
+
+
+def test_no_database_names_the_whole_path(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "litefuse", "sql", "SELECT 1"],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if not k.startswith("LITEFUSE_")} | {"PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"no ClickHouse: {tmp_path}/.litefuse has no database" in done.stderr
+
+
+def test_retention_of_a_project_is_set_with_a_key(up: Litefuse) -> None:
+    def days() -> str:
+        query = "SELECT retention_days FROM projects FINAL WHERE name = 'kept'"
+        return run("sql", "--format", "TSV", query, data_dir=up.data_dir).stdout
+
+    create = ("keys", "create", "--project", "kept")
+    assert run(*create, "--retention-days", "30", data_dir=up.data_dir).returncode == 0
+    assert days() == "30\n"
+    assert run(*create, data_dir=up.data_dir).returncode == 0
+    assert days() == "30\n"
+    assert run(*create, "--retention-days", "7", data_dir=up.data_dir).returncode == 0
+    assert days() == "7\n"
+    wrong = run(*create, "--retention-days", "-1", data_dir=up.data_dir)
+    assert wrong.returncode == 2
+    assert "--retention-days" in wrong.stderr
 
 
 def test_a_dead_letter_is_listed_shown_and_replayed(up: Litefuse) -> None:
