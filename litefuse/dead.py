@@ -73,14 +73,14 @@ class Letters:
     def __init__(self) -> None:
         self._letters: dict[LetterId, Letter] = {}
         self._origins: dict[LetterId, bytes] = {}
-        self._resolved: set[LetterId] = set()
+        self._resolved: dict[LetterId, str] = {}
 
     def add(self, record: Record) -> None:
         resolves = [value for name, value in record.headers if name == RESOLVES]
         for value in resolves:
             match = _ID.fullmatch(value.decode("utf-8", "replace"))
             if match:
-                self._resolved.add(LetterId(int(match[1]), int(match[2])))
+                self._resolved[LetterId(int(match[1]), int(match[2]))] = record.header("action") or "resolved"
         if not resolves:
             letter = describe(record)
             self._letters[letter.id] = letter
@@ -97,6 +97,14 @@ class Letters:
                 seen.add(origin)
                 found.append(self._letters[id])
         return found
+
+    def state(self, id: LetterId) -> str:
+        """`open`, or what has resolved the letter or a copy of it: `replay`, `discard`."""
+        origin = self._origins.get(id)
+        for resolved, action in self._resolved.items():
+            if origin is not None and self._origins.get(resolved) == origin:
+                return action
+        return "open"
 
 
 def describe(record: Record) -> Letter:
@@ -139,10 +147,15 @@ def resolution(id: LetterId, action: str, at_ns: int) -> list[tuple[str, bytes]]
 
 async def read_open(log: Log) -> list[Letter]:
     """All open letters; reads the whole dead topic. Raises LogUnavailable."""
+    return (await read_all(log)).open()
+
+
+async def read_all(log: Log) -> Letters:
+    """The whole dead topic. Raises LogUnavailable."""
     letters = Letters()
     async for record in log.read(DEAD):
         letters.add(record)
-    return letters.open()
+    return letters
 
 
 async def fetch(log: Log, id: LetterId) -> Record:

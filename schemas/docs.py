@@ -18,18 +18,33 @@ _HEAD = """\
     litefuse sql "SELECT count() FROM spans"
     litefuse sql --format JSONEachRow < query.sql
 
+A statement is an argument, or comes through a pipe; without one, a terminal gets a prompt, where a statement ends with `;`,
+Ctrl-C cancels, and Ctrl-D, `exit`, `quit` or `\\q` leaves. The table shows 1000 rows on a terminal and says on stderr how many
+there are; into a file or a pipe it is complete, and so are the other formats of `--format` (all of ClickHouse's) anywhere.
+
 `litefuse sql` runs as the login `reader`, which may only read and sees every span once. Any client of ClickHouse's HTTP
 interface will do as well: the embedded engine listens on port 8123, database `litefuse`, user `reader`, password in
 `<data-dir>/clickhouse.reader.password`.
 
-    curl "http://127.0.0.1:8123/?user=reader&database=litefuse" \\
-        -H "X-ClickHouse-Key: $(cat .litefuse/clickhouse.reader.password)" --data-binary "SELECT count() FROM spans"
+    curl "http://127.0.0.1:8123/?database=litefuse" \\
+        --user "reader:$(cat .litefuse/clickhouse.reader.password)" --data-binary "SELECT count() FROM spans"
+
+With headers, both of them: `X-ClickHouse-User` and `X-ClickHouse-Key`. ClickHouse refuses a user in the URL beside a password
+in a header.
 
 A span that a client sent twice is stored twice until ClickHouse merges its parts. `final = 1`, the reader's default, shows
 one of the copies, the newest in. The operator's login `litefuse` and logins of your own on a ClickHouse server have to say
 `FROM spans FINAL`, or set `final = 1`.
 
-Put a range of `start_time` into `WHERE`: it is what lets ClickHouse skip the rest.
+Copies are recognised by project, trace id, span id and the five minutes that the start time lies in. A re-send has the same
+start time; spans with one id and starts further apart are different spans, and both are shown.
+
+Put a range of `start_time` into `WHERE`: it is what lets ClickHouse skip the rest. The queries below
+look at the last hour, day or week (`INTERVAL`); spans with older start times, such as those of `tests/corpus`, are found with a
+longer one.
+
+Nothing deletes single spans or projects yet. Spans go when they are older than `LITEFUSE_RETENTION_DAYS`, or than the days that
+their project has (`litefuse keys create --project NAME --retention-days N`).
 
 ## Queries to begin with
 """

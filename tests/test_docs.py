@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,13 +123,48 @@ def test_make_targets_in_the_docs_exist() -> None:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Litefuse]:
-    with litefuse("clickhouse", data_dir=tmp_path_factory.mktemp("docs") / "data") as process:
+    with litefuse("up", data_dir=tmp_path_factory.mktemp("docs") / "data") as process:
         yield process
 
 
 @pytest.mark.parametrize(("title", "query"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
 def test_example_queries_run_as_the_reader(title: str, query: str, engine: Litefuse) -> None:
     Sql(engine).command(query)
+
+
+def curls() -> list[tuple[str, str]]:
+    """(page, command) of every curl that the pages show, with its continuation lines."""
+    pattern = re.compile(r"^    (curl .*\n(?:     .*\n)*)", re.M)
+    return [(path.name, command) for path in ALL for command in pattern.findall(path.read_text())]
+
+
+def test_every_curl_in_the_docs_is_found() -> None:
+    shown = [path.name for path in ALL for _ in re.findall(r"^    curl ", path.read_text(), re.M)]
+    assert [name for name, _ in curls()] == shown
+    assert {"sql.md", "start.md"} <= set(shown)
+
+
+@pytest.mark.parametrize(("page", "command"), curls(), ids=[f"{page}" for page, _ in curls()])
+def test_curl_commands_in_the_docs_work(page: str, command: str, engine: Litefuse) -> None:
+    text = command.replace("127.0.0.1:3000", f"127.0.0.1:{engine.port}").replace(":8123", f":{engine.clickhouse_port}")
+    text = text.replace(".litefuse/", f"{engine.data_dir}/").replace("curl ", "curl --silent --show-error --fail ", 1)
+    done = subprocess.run(
+        ["sh", "-c", f"set -a; . '{engine.data_dir}/project.env'; set +a; {text}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout + text
+    assert '"partialSuccess"' in done.stdout or "rejected" not in done.stdout
+
+
+def test_both_headers_are_a_login_as_the_docs_say(engine: Litefuse) -> None:
+    headers = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": Sql(engine).password}
+    url = f"http://127.0.0.1:{engine.clickhouse_port}/?database=litefuse"
+    request = urllib.request.Request(url, b"SELECT 40 + 2", headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.read() == b"42\n"
 
 
 def test_columns_in_the_docs_are_those_of_a_migrated_database(engine: Litefuse) -> None:

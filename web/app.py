@@ -21,6 +21,7 @@ logger = logging.getLogger("litefuse.web")
 #: Seconds between two looks at whether ClickHouse answers, and what it has for one.
 _LOOK_EVERY = 2.0
 _LOOK_TIMEOUT = 5.0
+_NOT_ASKED = "ClickHouse: not asked yet"
 
 
 class Web:
@@ -33,7 +34,7 @@ class Web:
         self._place = place
         self._command = command
         self._state = Cached(lambda: take(log, store, settings.kafka_group))
-        self._problem: str | None = "ClickHouse: not asked yet"
+        self._problem: str | None = _NOT_ASKED
         self._task: asyncio.Task[None] | None = None
         self._fallback = f"http://{settings.host}:{settings.port}"
 
@@ -91,7 +92,9 @@ class Web:
             if problem is not None and self._problem is None:
                 event(logger, logging.WARNING, "ClickHouse does not answer", error=problem)
             elif problem is None and self._problem is not None:
-                event(logger, logging.INFO, "ClickHouse answers")
+                # At a start that is what everybody expects.
+                level = logging.DEBUG if self._problem == _NOT_ASKED else logging.INFO
+                event(logger, level, "ClickHouse answers")
             self._problem = problem
             await asyncio.sleep(_LOOK_EVERY)
 

@@ -1,7 +1,8 @@
 """Look at, replay or discard dead letters.
 
 A record, or a single span, that cannot be stored for its content is kept here with the reason. `replay` puts it back
-into the log, for instance after a fix; `discard` drops it. Without ids, `replay` takes all that are open.
+into the log, for instance after a fix; `discard` drops it. Without ids, `replay` takes all that are open, and asks
+before it does so on a terminal.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from litefuse.log.base import Log
 
 
+_STATES = {"replay": "put back into the log", "discard": "discarded"}
+
+
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     commands.add_parser(
@@ -30,6 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
     show.add_argument("--raw", action="store_true", default=False, help="write the payload's bytes to stdout instead")
     replay = commands.add_parser("replay", help="put letters back into the log", description="Put letters back.")
     replay.add_argument("ids", nargs="*", default=[], metavar="ID", help="default: all that are open")
+    replay.add_argument("-y", "--yes", action="store_true", default=False, help="do not ask")
     discard = commands.add_parser("discard", help="drop letters", description="Drop letters for good.")
     discard.add_argument("ids", nargs="+", metavar="ID")
 
@@ -46,7 +51,8 @@ async def _run(options: Namespace, settings: Settings) -> int:
             return await _list(log)
         if options.action == "show":
             return await _show(log, options.id, options.raw)
-        return await _resolve(log, options.action, options.ids)
+        ask = options.action == "replay" and not options.ids and not options.yes and sys.stdin.isatty()
+        return await _resolve(log, options.action, options.ids, ask)
 
 
 async def _list(log: Log) -> int:
@@ -54,6 +60,8 @@ async def _list(log: Log) -> int:
 
     letters = await read_open(log)
     rows = [(str(x.id), when(x.failed_at_ns), x.project_id or "-", x.reason or "-", x.place) for x in letters]
+    if rows:
+        rows.insert(0, ("id", "failed at", "project", "reason", "place"))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
     for row in rows:
         line = "  ".join([*(escape(text).ljust(width) for text, width in zip(row, widths, strict=False)), row[4]])
@@ -65,7 +73,7 @@ async def _list(log: Log) -> int:
 
 async def _show(log: Log, text: str, raw: bool) -> int:
     from litefuse.cli.payload import readable
-    from litefuse.dead import LetterId, describe, fetch
+    from litefuse.dead import LetterId, describe, fetch, read_all
 
     record = await fetch(log, LetterId.parse(text))
     if raw:
@@ -74,6 +82,7 @@ async def _show(log: Log, text: str, raw: bool) -> int:
     letter = describe(record)
     shown = {
         "id": str(letter.id),
+        "state": _STATES.get(state := (await read_all(log)).state(letter.id), state),
         "failed at": when(letter.failed_at_ns),
         "received at": when(letter.received_at_ns) if letter.received_at_ns else "not known",
         "place": letter.place,
@@ -88,12 +97,17 @@ async def _show(log: Log, text: str, raw: bool) -> int:
     return 0
 
 
-async def _resolve(log: Log, action: str, texts: list[str]) -> int:
+async def _resolve(log: Log, action: str, texts: list[str], ask: bool = False) -> int:
     from litefuse.dead import LetterId, chosen, read_open, resolve
 
     ids = [LetterId.parse(text) for text in texts]
     letters = await read_open(log)
     selected: list[Letter] = chosen(letters, ids) if ids else letters
+    if ask and selected:
+        answer = await asyncio.to_thread(input, f"put {len(selected)} dead letters back into the log? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            print("nothing done", file=sys.stderr)
+            return 1
     count = 0
     async for letter in resolve(log, selected, action):
         count += 1

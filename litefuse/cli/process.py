@@ -53,6 +53,7 @@ class Process:
     announce: Callable[[Process], None] = lambda _: None
     port: int = 0
     otlp_port: int = 0
+    sql_port: int = 0
     _parts: list[Part] = field(default_factory=list)
     _signals: Signals = field(default_factory=Signals)
     _failure: BaseException | None = None
@@ -115,6 +116,7 @@ class Process:
             engine = await self.engine(settings)
             stopping.push("engine", engine.close)
             url = engine.url
+            self.sql_port = engine.port
             where = lambda: url  # noqa: E731 - the engine's own address, not one of an earlier run
         store = LateStore(where, self.prepare)
         self._parts.append(store)

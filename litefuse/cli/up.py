@@ -137,6 +137,9 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
         lines.append(f"              {base_url(settings.host, process.otlp_port)}/v1/traces")
     where = "" if str(settings.data_dir) == ".litefuse" else f"--data-dir {settings.data_dir} "
     lines.append(f'  SQL         {command()} sql {where}"SELECT count() FROM spans"')
+    if process.sql_port:
+        sql = base_url(settings.host, process.sql_port)
+        lines.append(f"              {sql}, user reader, password in {settings.data_dir}/clickhouse.reader.password")
     lines.append(f"  data        {settings.data_dir}")
     if project is None:
         lines.append(f"  keys        `{command()} keys create --project NAME` makes a key")

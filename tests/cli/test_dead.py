@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -60,15 +65,17 @@ def dead(data_dir: Path, *words: str) -> int:
 def listed(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     capsys.readouterr()
     assert dead(data_dir, "list") == 0
-    return capsys.readouterr().out.splitlines()
+    header, *rows = capsys.readouterr().out.splitlines() or [""]
+    assert header.split() == (["id", "failed", "at", "project", "reason", "place"] if rows else [])
+    return rows
 
 
 def test_one_line_each_oldest_first_with_the_id_in_front(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bury(tmp_path, b"b", 8, at=1_700_000_002)
     bury(tmp_path, b"a", 7, reason="refused_by_clickhouse", row="3", at=1_700_000_001)
     assert listed(tmp_path, capsys) == [
-        "0-1  2023-11-14T22:13:21Z  p1  refused_by_clickhouse  litefuse.traces/0@7#3",
-        "0-0  2023-11-14T22:13:22Z  p1  undecodable            litefuse.traces/0@8",
+        "0-1  2023-11-14T22:13:21Z  p1       refused_by_clickhouse  litefuse.traces/0@7#3",
+        "0-0  2023-11-14T22:13:22Z  p1       undecodable            litefuse.traces/0@8",
     ]
 
 
@@ -121,6 +128,38 @@ def test_show_prints_headers_and_content_with_nothing_that_acts(
     assert "litefuse.traces/0@7" in out
     assert "\x1b" not in out
     assert "\u202e" not in out
+
+
+def test_show_says_whether_the_letter_is_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bury(tmp_path, b"a", 7)
+    bury(tmp_path, b"b", 8)
+    bury(tmp_path, b"c", 9)
+    assert dead(tmp_path, "replay", "0-1") == 0
+    assert dead(tmp_path, "discard", "0-2") == 0
+    for id, state in (("0-0", "open"), ("0-1", "put back into the log"), ("0-2", "discarded")):
+        capsys.readouterr()
+        assert dead(tmp_path, "show", id) == 0
+        assert re.search(rf"^state +{state}$", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n", 1, 2), ("y", 0, 0)])
+def test_replay_of_all_asks_on_a_terminal(
+    answer: str, code: int, left: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bury(tmp_path, b"a", 7)
+    bury(tmp_path, b"b", 8)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "litefuse", "dead", "replay", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        os.write(ours, f"{answer}\n".encode())
+        assert process.wait(60) == code
+        assert process.stdout is not None
+        assert "put 2 dead letters back into the log? [y/N]" in process.stdout.read()
+    os.close(ours)
+    os.close(theirs)
+    assert len(listed(tmp_path, capsys)) == left
 
 
 def test_show_raw_writes_the_bytes(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

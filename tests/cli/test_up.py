@@ -58,6 +58,11 @@ def test_prints_where_it_is_what_to_tell_an_exporter_and_then_ready(up: Litefuse
     assert up.lines[-1] == f"ready {up.url}"
     assert text.count("ready ") == 1
     assert f"UI          {up.url}" in text
+    assert (
+        f"http://127.0.0.1:{up.clickhouse_port}, user reader, password in {up.data_dir}/clickhouse.reader.password"
+        in text
+    )
+    assert "ClickHouse answers" not in up.errors.read_text()
     assert env["LITEFUSE_PUBLIC_KEY"] in text
     assert env["LITEFUSE_SECRET_KEY"] in text
     assert f'export OTEL_EXPORTER_OTLP_ENDPOINT="{up.url}/api/public/otel"' in text
@@ -355,7 +360,7 @@ def test_a_dead_letter_is_listed_shown_and_replayed(up: Litefuse) -> None:
     asyncio.run(garbage())
 
     def lines() -> list[str]:
-        return run("dead", "list", data_dir=up.data_dir).stdout.splitlines()
+        return run("dead", "list", data_dir=up.data_dir).stdout.splitlines()[1:]
 
     eventually(lambda: len(lines()) == 1, 30, every=0.5)
     (line,) = lines()
