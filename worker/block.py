@@ -162,6 +162,12 @@ def _parts(spans: pa.Table) -> list[Part]:
     return [Part(name, spans.filter(pa.array(which == i))) for i, name in enumerate(names)]
 
 
+def received(part: Part) -> dict[str, int]:
+    """When the rows of a part came in: `since` and `until`, Unix ns, both included."""
+    times = pc.min_max(part.spans.column("received_at").cast(pa.int64())).as_py()
+    return {"since": times["min"], "until": times["max"]}
+
+
 def without(part: Part, places: Set[tuple[int, int]]) -> tuple[Part, str]:
     """The rows of a part that are not at these places, and what makes their token differ from that of all rows."""
     own = list(zip(part.spans.column("log_offset").to_pylist(), part.spans.column("log_row").to_pylist(), strict=True))

@@ -70,7 +70,8 @@ class Lane:
         if records and records[0].offset < self.start:
             # The log has no record there any more and begins anew (which its consumer has told): the plan was one of
             # other records, and would pass over these.
-            self.standing = Standing()
+            plan = self.standing.plan
+            self.standing = Standing(None, max(self.start, self.standing.look, plan.end if plan is not None else 0))
             self.start = -1
         self.position = position
         sizes = [record.size for record in records]

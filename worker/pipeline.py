@@ -50,6 +50,8 @@ class Handover:
 
 async def run(lane: Lane, stages: Stages, writer: Writer) -> None:
     """Work on a partition until the lane is stopped. Raises an ExceptionGroup; of Fenced when it has a new owner."""
+    if lane.start < 0:
+        lane.standing = replace(lane.standing, look=await writer.stored_end())
     blocks = Handover()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_fill(lane, stages, blocks))

@@ -23,8 +23,9 @@ class Plan:
     """Records `first` ≤ offset < `end` of a partition; with `rows`, of the single record `first` only the spans whose
     place within the record is in that half-open range (all rows before it are stored or dead-lettered already).
 
-    `look` > `first`: the range was cut out of a larger one, reaching to the offset `look`, of which some table partition
-    may be stored already under another token; so each insert is preceded by a look.
+    `look` > `first`: up to the offset `look` rows may be stored already under another token (the range was cut out of a
+    larger one), or tokens be known for other rows (the log has begun anew). So each insert is preceded by a look, and
+    followed by one.
     """
 
     first: int

@@ -30,7 +30,7 @@ from litefuse.log.base import Consumer, Log, Partition
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
 from worker.backoff import Backoff
-from worker.block import Block, Part, build, copies, expired, without
+from worker.block import Block, Part, build, copies, expired, received, without
 from worker.dead import Letter, bury
 from worker.decode import cut_down
 from worker.health import Health
@@ -58,7 +58,14 @@ INSERT_SETTINGS: Mapping[str, str] = {
 _RANGE = (
     "FROM spans WHERE _partition_id = {table_partition:String} AND log_topic = {topic:String} "
     "AND log_partition = {number:UInt32} AND log_offset >= {first:UInt64} AND log_offset < {end:UInt64} "
-    "AND log_row >= {low:UInt32} AND log_row < {high:UInt32} SETTINGS final = 0"
+    "AND log_row >= {low:UInt32} AND log_row < {high:UInt32} "
+    # A log that began anew (a new file, a topic made again) counts offsets from 0 again: rows of its earlier life lie there.
+    "AND toUnixTimestamp64Nano(received_at) >= {since:Int64} AND toUnixTimestamp64Nano(received_at) <= {until:Int64} "
+    "SETTINGS final = 0"
+)
+_END = (
+    "SELECT if(count() = 0, 0, max(log_offset) + 1) FROM spans "
+    "WHERE log_topic = {topic:String} AND log_partition = {number:UInt32} SETTINGS final = 0"
 )
 _COUNT = f"SELECT count() {_RANGE}"
 _PLACES = f"SELECT log_offset, log_row {_RANGE}"
@@ -133,6 +140,14 @@ class Writer:
         """Step 5: the range is done, whatever way it went."""
         await self._insist("commit", self.consumer.commit, self.partition, block.plan.end, done(block.plan))
 
+    async def stored_end(self) -> int:
+        """The offset behind the last row that is stored of this partition, 0 for none. Where nothing is committed yet, plans
+        up to there look first: ClickHouse knows tokens of those offsets, of an earlier life of the log or of its group."""
+        found = await self._insist(
+            "look", self.store.rows, _END, {"topic": self.partition.topic, "number": self.partition.number}
+        )
+        return int(found[0][0])
+
     # -- step 1 --------------------------------------------------------------------------------------------------------
 
     async def _plan(self, plan: Plan) -> None:
@@ -158,7 +173,7 @@ class Writer:
         for generation in itertools.count():
             named = token + ("" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}")
             clean = await self._insert(block.plan, part, body, named)
-            if clean and not block.replay:
+            if clean and not block.replay and block.plan.look <= block.plan.first:
                 break
             m.REPLAYED_INSERTS.inc()
             if await self._stored(block.plan, part) or expired(part.table_partition, time.time()):
@@ -222,6 +237,7 @@ class Writer:
             "end": plan.end,
             "low": low,
             "high": high,
+            **received(part),
         }
         return await self._insist("look", self.store.rows, sql, parameters)
 

@@ -22,13 +22,14 @@ from litefuse.log.base import DEAD, TRACES, Committed, Consumer, Headers, Hooks,
 PARTITION = Partition(TRACES, 0)
 WEEK_NS = 7 * 86_400 * 10**9
 START_NS = 1_732_000_000 * 10**9
+RECEIVED_NS = START_NS + 60 * WEEK_NS
 
 
 class Crash(Exception):
     """The worker's process dies here."""
 
 
-def record(offset: int, spans: Sequence[tuple[int, int]], project: str = "p") -> Record:
+def record(offset: int, spans: Sequence[tuple[int, int]], project: str = "p", received: int = 0) -> Record:
     """A record of spans given as (number, week): the number becomes the span's id and name."""
     request = ExportTraceServiceRequest()
     scope_spans = request.resource_spans.add().scope_spans.add()
@@ -40,7 +41,7 @@ def record(offset: int, spans: Sequence[tuple[int, int]], project: str = "p") ->
             start_time_unix_nano=START_NS + week * WEEK_NS,
             end_time_unix_nano=START_NS + week * WEEK_NS + 1000,
         )
-    headers = (("project_id", project.encode()), ("received_at", str(START_NS + 60 * WEEK_NS).encode()))
+    headers = (("project_id", project.encode()), ("received_at", str(received or RECEIVED_NS).encode()))
     return Record(TRACES, 0, offset, START_NS, None, request.SerializeToString(), headers)
 
 
@@ -66,6 +67,8 @@ class Store:
     trouble: Trouble
     stored: list[tuple[str, int, int, int]] = field(default_factory=list)
     """(table partition, offset, place in record, span number)"""
+    received: dict[tuple[str, int, int, int], int] = field(default_factory=dict)
+    """When a stored row came in, where that is not RECEIVED_NS."""
     tokens: set[str] = field(default_factory=set)
     on_the_way: list[tuple[str, list[tuple[str, int, int, int]]]] = field(default_factory=list)
     inserts: list[str] = field(default_factory=list)
@@ -80,6 +83,8 @@ class Store:
         spans = pa.ipc.open_stream(body).read_all().to_pylist()
         table_partition = token.split("/")[3]
         rows = [(table_partition, s["log_offset"], s["log_row"], int(s["name"])) for s in spans]
+        for row, s in zip(rows, spans, strict=True):
+            self.received[row] = s["received_at"].value
         trouble = self.trouble
         refused = any(number in trouble.refused for *_, number in rows)
         too_big = len(rows) > trouble.rows_that_fit
@@ -114,13 +119,18 @@ class Store:
         await asyncio.sleep(0)
         assert parameters is not None
         p = parameters
+        if "max(log_offset)" in sql:
+            return [(max((offset + 1 for _, offset, _, _ in self.stored), default=0),)]
         self.looks += 1
         if self.trouble.hits(self.trouble.error_before):
             raise StoreUnavailable("connection reset")
         found = [
             (offset, row)
-            for partition, offset, row, _ in self.stored
-            if partition == p["table_partition"] and p["first"] <= offset < p["end"] and p["low"] <= row < p["high"]
+            for partition, offset, row, number in self.stored
+            if partition == p["table_partition"]
+            and p["first"] <= offset < p["end"]
+            and p["low"] <= row < p["high"]
+            and p["since"] <= self.received.get((partition, offset, row, number), RECEIVED_NS) <= p["until"]
         ]
         return list(found) if sql.startswith("SELECT log_offset, log_row") else [(len(found),)]
 

@@ -14,7 +14,7 @@ import pytest
 from litefuse.errors import Fenced, RecordTooLarge, StoreTooBig
 from litefuse.log.base import Committed, Headers, Placed, Record
 from litefuse.reasons import Reason
-from tests.worker.model import PARTITION, Crash, OnePartitionLog, Store, Trouble, record
+from tests.worker.model import PARTITION, RECEIVED_NS, Crash, OnePartitionLog, Store, Trouble, record
 from worker import dead, pipeline
 from worker.backoff import Backoff
 from worker.block import Cutter, Limits
@@ -39,7 +39,7 @@ async def work(log: OnePartitionLog, store: Store, records: Sequence[Record], ro
     """One life of a worker: open the partition where it stands, and work until all is committed (or the crash)."""
     start = max(log.committed_now.offset, 0)
     budget = Budget(1 << 30)
-    lane = Lane(PARTITION, read(log.committed_now), budget)
+    lane = Lane(PARTITION, read(log.committed_now), budget, log.committed_now.offset)
     lane.feed([r for r in records if r.offset >= start], len(records))
     thread = DecoderThread()
     writer = Writer(PARTITION, log, log, store, Health(), thread.run, asyncio.Semaphore(2), 5.0, 60.0)
@@ -97,6 +97,26 @@ async def test_a_token_without_its_part_does_not_hide_the_loss() -> None:
     await work(log, store, some_records(1))
     assert store.counts() == dict.fromkeys(range(3), 1)
     assert "litefuse.traces/0/0-0/0-20241118/again" in store.inserts
+
+
+async def test_a_log_that_begins_anew_meets_its_old_tokens_and_loses_nothing() -> None:
+    """A new log file, or a topic made again, counts from 0 again over the same ClickHouse, which knows these tokens: it said ok
+    and stored nothing, and acknowledged spans were gone."""
+    store = Store(quiet())
+    await work(OnePartitionLog(quiet()), store, some_records(4))
+    again = [record(i, [(100 + i, 0)], received=RECEIVED_NS + 10**9) for i in range(6)]
+    log = OnePartitionLog(quiet())
+    await work(log, store, again)
+    assert store.counts() == dict.fromkeys([*range(12), *range(100, 106)], 1)
+    assert log.committed_now == Committed(6, "")
+
+
+async def test_a_group_that_begins_anew_reads_the_same_records_and_doubles_nothing() -> None:
+    """Another group name, or commits that have expired: the same records under the same offsets."""
+    store = Store(quiet())
+    await work(OnePartitionLog(quiet()), store, some_records(4), rows_a_block=4)
+    await work(OnePartitionLog(quiet()), store, some_records(7))
+    assert store.counts() == dict.fromkeys(range(21), 1)
 
 
 async def test_a_refused_span_is_found_and_buried_alone() -> None:

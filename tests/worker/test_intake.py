@@ -99,4 +99,4 @@ async def test_a_plan_of_records_that_are_gone_does_not_swallow_those_of_a_log_t
     async with running(tmp_path, store) as (_, _):
         await until(lambda: len(store.counts()) == 3)
     assert store.counts() == dict.fromkeys(range(3), 1)
-    assert store.looks == 0
+    assert store.looks == 4  # before and after each insert: ClickHouse may know its token of the log's earlier life
