@@ -3,6 +3,7 @@
     files       what it keeps in the data directory; the lock
     config      the engine's configuration: grants without sources
     engine      sessions in threads; running: one statement under way, and its wait for a thread
+    writes      writes that fail, which chDB passes over
     statement   one statement: its kind, where its data begins
     gate        what the reader may run
     limits      settings of a request

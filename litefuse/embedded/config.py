@@ -20,6 +20,12 @@ _GRANTS = (
     "CREATE TEMPORARY TABLE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY, SYSTEM, dictGet ON *.*",
 )
 
+#: No insert and no merge begins that would leave less than this on the disk: it fails with 243, and can be tried again.
+#: Needed because chDB (26.9) passes over a failed write: on a full disk it has stored broken parts, reported the insert as
+#: done, and let broken merges take the place of good parts. What a block needs beyond its estimate (indexes) and what
+#: others write meanwhile (the SQLite log) has to fit in here.
+KEEP_FREE_BYTES = 1 << 30
+
 _USERS = """<clickhouse>
   <profiles><default><allow_introspection_functions>0</allow_introspection_functions></default></profiles>
   <quotas><default/></quotas>
@@ -41,6 +47,9 @@ _SERVER = """<clickhouse>
   <!-- Written anew at each start. -->
   <users_config>{users}</users_config>
   <remote_url_allow_hosts></remote_url_allow_hosts>
+  <storage_configuration>
+    <disks><default><keep_free_space_bytes>{free}</keep_free_space_bytes></default></disks>
+  </storage_configuration>
 </clickhouse>
 """
 
@@ -55,5 +64,5 @@ def connection_string(data: Path) -> str:
     users = place / "users.xml"
     server = place / "config.xml"
     users.write_text(_USERS.format(grants="\n".join(f"        <query>{grant}</query>" for grant in _GRANTS)), "utf-8")
-    server.write_text(_SERVER.format(users=escape(str(users))), "utf-8")
+    server.write_text(_SERVER.format(users=escape(str(users)), free=KEEP_FREE_BYTES), "utf-8")
     return f"{data}?config-file={server}"

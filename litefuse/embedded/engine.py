@@ -41,6 +41,7 @@ from litefuse.embedded.statement import (
     with_infile,
     with_outfile,
 )
+from litefuse.embedded.writes import Writes
 
 __all__ = ["Call", "Engine", "Running", "Stats"]
 
@@ -84,6 +85,7 @@ class Engine:
         self._checked: OrderedDict[tuple[bytes, bool], Statement] = OrderedDict()
         self._running: set[Running] = set()
         self._closing = False
+        self._writes = Writes(lambda: _session(connection))
 
     @classmethod
     def open(
@@ -168,19 +170,19 @@ class Engine:
         session.query(b"SET " + b", ".join(name.encode() + b" = " + literal(v) for name, v in settings.items()))
         if running.cancelled:
             raise SqlError(CANCELLED, "Query was cancelled")
-        if statement.kind is Kind.INSERT:
-            assert head is not None
-            one_statement(call.text, head)
-            return _insert(session, head, call)
         if statement.kind is Kind.SELECT:
             running.format = statement.format or call.format
             text = with_outfile(call.text, statement, f"/dev/fd/{write}")
             return _stats(session.query(text, call.format, params=dict(call.parameters)))
-        result = session.query(call.text, call.format, params=dict(call.parameters))
-        if result.size():
+        if call.reader:  # SHOW and the like
+            stats, answer = _change(session, statement, head, call)
+        else:
+            with self._writes.watched():
+                stats, answer = _change(session, statement, head, call)
+        if answer:
             running.format = statement.format or call.format
-            _write_all(write, result.bytes())
-        return _stats(result)
+            _write_all(write, answer)
+        return stats
 
     def _settings(self, call: Call, statement: Statement, tag: str) -> dict[str, str]:
         if call.reader:
@@ -221,6 +223,16 @@ def _session(connection: str) -> Any:
 
     make: Any = Session
     return make(connection)
+
+
+def _change(session: Any, statement: Statement, head: Head | None, call: Call) -> tuple[Stats, bytes]:
+    """Run what is no SELECT, and return its small result."""
+    if statement.kind is Kind.INSERT:
+        assert head is not None
+        one_statement(call.text, head)
+        return _insert(session, head, call), b""
+    result = session.query(call.text, call.format, params=dict(call.parameters))
+    return _stats(result), result.bytes() if result.size() else b""
 
 
 def _insert(session: Any, head: Head, call: Call) -> Stats:
