@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from litefuse.cli import nopandas
 from tests.servers.kafka import KafkaServer
+
+# As in every process of ours: two threads that import pandas at once, at its first use, can see it half made.
+nopandas.install()
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ def render(state: State, reasons: list[str], place: Place, version: str, command
         spans=_number(state.spans),
         last_minute=_number(state.last_minute),
         lag_records=_number(state.lag_records),
-        lag_seconds="none waits" if state.lag_records == 0 else _duration(state.lag_seconds),
+        lag_seconds="nothing waits" if state.lag_records == 0 else _duration(state.lag_seconds),
         dead="many" if state.dead == -1 else _number(state.dead),
         dead_tone="warn" if state.dead else "good",
         snippet=escape(_SNIPPET.format(endpoint=place.endpoint)),

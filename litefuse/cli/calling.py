@@ -13,5 +13,8 @@ def command() -> str:
     activated)."""
     if shutil.which("litefuse"):
         return "litefuse"
-    path = Path(sys.argv[0])
-    return os.path.relpath(path) if path.name == "litefuse" else f"{sys.executable} -m litefuse"
+    path = Path(sys.argv[0]).absolute()
+    if path.name != "litefuse":
+        return f"{sys.executable} -m litefuse"
+    near = os.path.relpath(path)
+    return str(path) if near.startswith("..") else near

@@ -107,7 +107,7 @@ async def _log(screen: Screen, log: Log, group: str) -> None:
         (at.oldest_ns for partition, at in positions.items() if lag[partition.number] and at.oldest_ns is not None),
         default=None,
     )
-    screen.add("oldest waits", "none waits" if oldest is None else age(time.time() - oldest / 1e9))
+    screen.add("oldest waits", "nothing waits" if oldest is None else age(time.time() - oldest / 1e9))
     letters = await read_open(log)
     reasons = ", ".join(f"{name} {count}" for name, count in Counter(x.reason or "-" for x in letters).most_common())
     screen.add("dead letters", f"{len(letters):,}{f' ({reasons})' if reasons else ''}")

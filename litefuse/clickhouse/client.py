@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import io
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,11 +21,6 @@ from litefuse.clickhouse import codes, url
 from litefuse.clickhouse.sql import identifier
 from litefuse.errors import ConfigError, StoreUnavailable
 from litefuse.settings import Secret
-
-# clickhouse-connect and pyarrow look for pandas at their first use, in whatever thread that is. Two threads that import it
-# at once can see it half made (AttributeError: no attribute '__version__'), which made dead letters of good records.
-with contextlib.suppress(ImportError):
-    importlib.import_module("pandas")
 
 #: Connections at once, and seconds that an idle one is kept: less than servers keep them, so that hardly any is stale.
 _CONNECTIONS = 64

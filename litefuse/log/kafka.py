@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from litefuse.errors import LogUnavailable
 from litefuse.log import kafka_topics
 from litefuse.log.base import DEAD, TRACES, Headers, Hooks, Partition, Placed, Position, Record
-from litefuse.log.kafka_connect import cluster
+from litefuse.log.kafka_connect import cluster, said
 from litefuse.log.kafka_consume import KafkaConsumer, Membership
 from litefuse.log.kafka_publish import Publisher
 from litefuse.log.kafka_read import Reader
@@ -51,7 +51,9 @@ class KafkaLog:
                 for topic, limit in limits.items():
                     await self._publisher.learn(topic, limit)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"Kafka cannot be reached at {', '.join(self._cluster.servers)}: {error!r}") from error
+            raise LogUnavailable(
+                f"Kafka cannot be reached at {', '.join(self._cluster.servers)}: {said(error)}"
+            ) from error
 
     async def close(self) -> None:
         consumers, self._consumers = self._consumers, []
@@ -92,7 +94,7 @@ class KafkaLog:
             async with asyncio.timeout(_PING_S):
                 answered = await producer.client.force_metadata_update()
         except (KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"Kafka does not answer: {error!r}") from error
+            raise LogUnavailable(f"Kafka does not answer: {said(error)}") from error
         if not answered:
             raise LogUnavailable("no Kafka broker answers")
         for topic in self._topics:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from aiokafka.errors import BrokerResponseError, KafkaConnectionError, KafkaTimeoutError, RequestTimedOutError
+
 from litefuse.errors import ConfigError
 from litefuse.settings import Settings
 
@@ -23,6 +25,21 @@ _PORT = 9092
 _SERVER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+)(?::([0-9]{1,5}))?")
 #: How long metadata is believed (new partitions, moved leaders that no error has told of).
 _METADATA_AGE_MS = 60_000
+
+
+def said(error: BaseException) -> str:
+    """A client's error as part of a sentence: aiokafka's own texts have tuples of sockets in them."""
+    if isinstance(error, TimeoutError | KafkaTimeoutError | RequestTimedOutError):
+        return "no answer in time"
+    if isinstance(error, KafkaConnectionError) and "bootstrap" in str(error):
+        return "no broker answers there, or none takes this login"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, BrokerResponseError):
+        # Its name is what Kafka's documentation has; the rest is the topic's or the group's.
+        about = " ".join(str(part) for part in error.args)
+        return f"{type(error).__name__}{f' ({about})' if about else ''}"
+    return str(error) or type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from aiokafka.errors import (
 from litefuse.errors import Fenced, LogUnavailable
 from litefuse.log import kafka_private as private
 from litefuse.log.base import Committed, Hooks, Partition, Record
-from litefuse.log.kafka_connect import Cluster
+from litefuse.log.kafka_connect import Cluster, said
 from litefuse.log.kafka_records import record
 from litefuse.telemetry import metrics as m
 from litefuse.telemetry.logs import event
@@ -98,7 +98,7 @@ class KafkaConsumer:
                     raise LogUnavailable(f"there is no topic {self.topic} yet")
         except (KafkaError, OSError, TimeoutError) as error:
             await private.stop_consumer(client, _STOP_S)
-            raise LogUnavailable(f"Kafka cannot be reached: {error!r}") from error
+            raise LogUnavailable(f"Kafka cannot be reached: {said(error)}") from error
         except BaseException:
             await private.stop_consumer(client, _STOP_S)
             raise
@@ -161,7 +161,7 @@ class KafkaConsumer:
             async with asyncio.timeout(self._cluster.timeout):
                 found = await private.committed(self._client, _tp(partition))
         except (KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"the commit of {partition} cannot be read: {error!r}") from error
+            raise LogUnavailable(f"the commit of {partition} cannot be read: {said(error)}") from error
         return Committed(found.offset, found.metadata) if found is not None else Committed(-1, "")
 
     async def commit(self, partition: Partition, offset: int, metadata: str = "") -> None:
@@ -179,7 +179,7 @@ class KafkaConsumer:
                     try:
                         await private.commit_once(client, _tp(partition), offset, metadata)
                     except _OVER as error:
-                        raise Fenced(f"{partition}: {error!r}") from error
+                        raise Fenced(f"{partition}: {said(error)}") from error
                     except KafkaError as error:
                         if not error.retriable:
                             raise
@@ -188,7 +188,7 @@ class KafkaConsumer:
                     else:
                         return
         except (KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"the commit of {partition} was not confirmed: {last or error!r}") from error
+            raise LogUnavailable(f"the commit of {partition} was not confirmed: {said(last or error)}") from error
 
     # -- rebalances --------------------------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class KafkaConsumer:
         except TimeoutError:
             return {}
         except KafkaError as error:
-            raise LogUnavailable(f"Kafka cannot be read: {error!r}") from error
+            raise LogUnavailable(f"Kafka cannot be read: {said(error)}") from error
 
     async def _read(self, client: AIOKafkaConsumer, timeout: float, max_bytes: int) -> dict[Partition, list[Record]]:
         read: dict[Partition, list[Record]] = {}

@@ -26,6 +26,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from litefuse.errors import LogError, LogFull, LogUnavailable, RecordTooLarge
 from litefuse.log import kafka_private as private
 from litefuse.log.base import Headers, Placed
+from litefuse.log.kafka_connect import said
 from litefuse.telemetry.logs import event
 
 logger = logging.getLogger("litefuse.log.kafka")
@@ -180,7 +181,7 @@ class Publisher:
             async with asyncio.timeout(self._timeout):
                 await self.learn(name, await self._limits(name))
         except (KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"topic {name} cannot be reached: {error!r}") from error
+            raise LogUnavailable(f"topic {name} cannot be reached: {said(error)}") from error
         return self._topics[name]
 
     def _append(self, topic: Topic, entry: Entry) -> None:
@@ -282,7 +283,7 @@ class Publisher:
 
     async def _failed(self, topic: Topic, batch: Batch, error: KafkaError) -> None:
         if not isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-            self._fail(batch, f"Kafka has not taken the record: {error!r}")
+            self._fail(batch, f"Kafka has not taken the record: {said(error)}")
             return
         # The topic's limit is lower than we knew. Learn it; what was refused for its neighbours' sake goes again alone.
         try:

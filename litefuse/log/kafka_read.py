@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from litefuse.errors import LogUnavailable
 from litefuse.log import kafka_private as private
 from litefuse.log.base import Partition, Position, Record
-from litefuse.log.kafka_connect import Cluster
+from litefuse.log.kafka_connect import Cluster, said
 from litefuse.log.kafka_records import record
 
 _STOP_S = 2.0
@@ -48,7 +48,7 @@ class Reader:
         # aiokafka's own error branch of reading a group's offsets raises AttributeError for what the broker refuses.
         except (KafkaError, OSError, TimeoutError, AttributeError) as error:
             await self.close()
-            raise LogUnavailable(f"positions of {topic} cannot be read: {error!r}") from error
+            raise LogUnavailable(f"positions of {topic} cannot be read: {said(error)}") from error
 
     async def read(self, topic: str) -> AsyncIterator[Record]:
         async with self._consumer() as consumer:
@@ -132,7 +132,7 @@ class Reader:
             await self._within(consumer.start())
             yield consumer
         except KafkaError as error:
-            raise LogUnavailable(f"Kafka cannot be read: {error!r}") from error
+            raise LogUnavailable(f"Kafka cannot be read: {said(error)}") from error
         finally:
             await private.stop_consumer(consumer, _STOP_S)
 
@@ -153,7 +153,7 @@ class Reader:
             async with asyncio.timeout(self._cluster.timeout):
                 return await work
         except (KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailable(f"Kafka cannot be reached: {error!r}") from error
+            raise LogUnavailable(f"Kafka cannot be reached: {said(error)}") from error
 
 
 _READ: dict[str, Any] = {

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+)
 
 from litefuse.errors import ConfigError, LogUnavailable
 from litefuse.log import is_sqlite, open_log
 from litefuse.log.base import TRACES
-from litefuse.log.kafka_connect import cluster
+from litefuse.log.kafka_connect import cluster, said
 from litefuse.settings import Secret, Settings
 from tests.log.kit import Member, until
 from tests.servers.kafka import KafkaServer
@@ -129,3 +135,21 @@ def test_a_wrong_authority_file_is_a_wrong_setting(tmp_path: Path) -> None:
             wrong.write_text(text)
         with pytest.raises(ConfigError, match="kafka_ssl_cafile"):
             open_log(Settings(log_url=Secret("kafka+ssl://h"), kafka_ssl_cafile=str(wrong)))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            KafkaConnectionError("Unable to bootstrap from [('h', 1, <AddressFamily.AF_UNSPEC: 0>)]"),
+            "no broker answers there, or none takes this login",
+        ),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (TimeoutError(), "no answer in time"),
+        (RequestTimedOutError(), "no answer in time"),
+        (TopicAuthorizationFailedError("litefuse.traces"), "TopicAuthorizationFailedError (litefuse.traces)"),
+        (NodeNotReadyError("node 1"), "NodeNotReadyError: node 1"),
+    ],
+)
+def test_a_client_s_error_is_readable(error: Exception, text: str) -> None:
+    assert said(error) == text

@@ -213,3 +213,10 @@ async def test_readiness_follows_clickhouse(tmp_path: Path) -> None:
             assert await ready(session, url, 200) == []
             store.number = None
             assert await ready(session, url, 503) == ["ClickHouse: connection refused"]
+
+
+def test_the_page_names_the_command_as_it_is_called_here_and_says_that_nothing_waits() -> None:
+    text = render(State(1, 1, 0, 0.0, 0), [], PLACE, "1", "/opt/x/bin/litefuse")
+    assert "<code>/opt/x/bin/litefuse sql &quot;SELECT" in text or '<code>/opt/x/bin/litefuse sql "SELECT' in text
+    assert "nothing waits" in text
+    assert "Rows stored" in text
