@@ -132,18 +132,6 @@ def cluster(directory: Path) -> Iterator[Cluster]:
         made.close()
 
 
-@contextlib.contextmanager
-def roles(cluster: Cluster) -> Iterator[None]:
-    """For a test on a shared cluster: its roles end with it, and their stderr is printed when it fails."""
-    try:
-        yield
-    except BaseException:
-        print(cluster.tails())
-        raise
-    finally:
-        cluster.close_roles()
-
-
 def start_together(*processes: Litefuse) -> None:
     """Start processes side by side and wait until all are ready."""
     for process in processes:

@@ -83,6 +83,8 @@ class Judge:
         """Call it when the lag is 0. Returns the number of spans stored."""
         assert senders.faults == []
         assert senders.acknowledged, f"nothing was acknowledged: {senders.summary()}"
+        merged = "FROM system.parts WHERE table = 'spans' AND active AND min_block_number != max_block_number"
+        assert sql.count(f"SELECT count() {merged}") == 0, "merges may have hidden a span that is there twice"
         mine = f"FROM spans WHERE attributes_string['run'] = '{senders.run}'"
         seq = "attributes_int['seq']"
         twice = sql(f"SELECT {seq} AS seq, count() AS copies {mine} GROUP BY seq HAVING count() != 1 ORDER BY seq")

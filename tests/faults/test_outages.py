@@ -8,28 +8,15 @@ import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.faults.cluster import PUBLIC_KEY, SECRET_KEY, Cluster, keys, roles, start_together, stop_merges
+from tests.faults.cluster import PUBLIC_KEY, SECRET_KEY, Cluster, keys, start_together, stop_merges
 from tests.faults.judge import Judge
 from tests.faults.proxy import Mode, Proxy
 from tests.faults.sender import Senders, body
 from tests.processes import Litefuse
 from tests.sql import Sql
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def c(shared: Cluster) -> Iterator[Cluster]:
-    """The shared broker and ClickHouse, whole; the test's roles end with it."""
-    shared.broker.start()
-    if not shared.clickhouse.alive():
-        shared.clickhouse.start()
-    with roles(shared):
-        yield shared
 
 
 def judge(c: Cluster) -> Judge:

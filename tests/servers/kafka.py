@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.ports import free_ports
+
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache"
 POM = HERE / "pom.xml"
@@ -46,18 +48,6 @@ def fetch_jars() -> Path:
             subprocess.run(command, check=True, stdout=sys.stderr)
             stamp.write_text(wanted)
     return libs
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that are free now; all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def answers(port: int) -> bool:
