@@ -224,3 +224,18 @@ async def test_many_keys(keys: KeyStore) -> None:
 
 async def test_keys_have_no_repr_of_secrets() -> None:
     assert "sk-lf" not in repr(Pair("pk-lf-1", Secret("sk-lf-1")))
+
+
+async def test_a_project_s_retention_is_set_with_a_key_and_kept_by_the_next(keys: KeyStore, store: Store) -> None:
+    async def days() -> set[int]:
+        return {key.retention_days for key in (await keys.snapshot()).values()}
+
+    made = await keys.create("shop", retention_days=30)
+    assert await days() == {30}
+    await keys.create("shop")
+    assert await days() == {30}
+    for number in (7, 8, 0):  # at once: the newest row wins also within a millisecond
+        again = await keys.create(made.project_id, retention_days=number)
+        assert again.project_name == "shop"
+        assert await days() == {number}
+    assert await store.rows("SELECT count() FROM projects FINAL") == [(1,)]
