@@ -51,6 +51,10 @@ _MOST_RECORDS = 500
 _OVER = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
 
+#: What one poll has read, and the positions behind it.
+_Turn = tuple[dict[Partition, list[Record]], dict[Partition, int]]
+
+
 @dataclass(frozen=True)
 class Membership:
     group: str
@@ -75,7 +79,8 @@ class KafkaConsumer:
         self._given: dict[Partition, int] | None = None  # assigned, not announced yet
         self._owned: dict[Partition, int] = {}  # partition: generation
         self._changed = asyncio.Event()
-        self._turn: asyncio.Task[dict[Partition, list[Record]]] | None = None
+        self._turn: asyncio.Task[_Turn] | None = None
+        self._positions: dict[Partition, int] = {}  # behind what poll has handed out
         self._stale: set[Partition] = set()
         self._commits = asyncio.Lock()
         self._largest = 1 << 20
@@ -132,10 +137,14 @@ class KafkaConsumer:
         stale, self._stale = self._stale, set()
         if turn.cancelled():
             return {}
-        return {p: records for p, records in turn.result().items() if p in self._owned and p not in stale}
+        read, positions = turn.result()
+        self._positions.update({p: at for p, at in positions.items() if p in self._owned and p not in stale})
+        return {p: records for p, records in read.items() if p in self._owned and p not in stale}
 
     def position(self, partition: Partition) -> int:
-        return private.position(self._own(partition), _tp(partition))
+        # Not the client's own: that runs ahead of a poll that has read and not returned yet, and a plan would count as read.
+        self._own(partition)
+        return self._positions.get(partition, -1)
 
     def seek(self, partition: Partition, offset: int) -> None:
         client = self._own(partition)
@@ -145,6 +154,7 @@ class KafkaConsumer:
             client.seek(_tp(partition), offset)
         except IllegalStateError as error:
             raise Fenced(str(error)) from error
+        self._positions[partition] = offset
 
     def pause(self, partitions: frozenset[Partition]) -> None:
         if (client := self._client) is not None:
@@ -218,6 +228,7 @@ class KafkaConsumer:
     async def _announce(self, given: dict[Partition, int]) -> None:
         """Called within `poll`, so that an error reaches its caller, and the hook is called again then."""
         self._owned = dict(given)  # the hook may pause, seek, commit
+        self._positions.clear()
         try:
             await self._hooks.on_assigned(frozenset(given))
         except BaseException:
@@ -235,7 +246,7 @@ class KafkaConsumer:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    async def _poll(self, timeout: float, max_bytes: int) -> dict[Partition, list[Record]]:
+    async def _poll(self, timeout: float, max_bytes: int) -> _Turn:
         deadline = time.monotonic() + timeout
         if not self._started:
             raise LogUnavailable("the consumer is not connected")
@@ -250,9 +261,10 @@ class KafkaConsumer:
                     await self._changed.wait()
             if self._given is not None:
                 await self._announce(self._given)
-            return await self._read(client, max(deadline - time.monotonic(), 0), max_bytes)
+            read = await self._read(client, max(deadline - time.monotonic(), 0), max_bytes)
+            return read, {p: private.position(client, _tp(p)) for p in self._owned}
         except TimeoutError:
-            return {}
+            return {}, {}
         except KafkaError as error:
             raise LogUnavailable(f"Kafka cannot be read: {said(error)}") from error
 
