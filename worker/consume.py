@@ -45,6 +45,8 @@ class Intake:
     consumer: Consumer = field(init=False)
     _lanes: dict[Partition, tuple[Lane, asyncio.Task[None]]] = field(default_factory=dict)
     _opening: set[Partition] = field(default_factory=set)
+    _leaving: set[Partition] = field(default_factory=set)
+    """Being taken away: still owned while their lanes end, but no lane is opened for them any more."""
     _not_before: dict[Partition, float] = field(default_factory=dict)
     _first: dict[Partition, int] = field(default_factory=dict)
     paused: bool = False
@@ -87,7 +89,7 @@ class Intake:
 
     async def _turn(self) -> None:
         owned = self.consumer.assignment()
-        for partition in owned - self._lanes.keys() - self._opening:
+        for partition in owned - self._lanes.keys() - self._opening - self._leaving:
             if time.monotonic() >= self._not_before.get(partition, 0.0):
                 await self._open(partition)
         self._hold_back()
@@ -131,12 +133,14 @@ class Intake:
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         m.REBALANCES.inc()
+        self._leaving -= partitions
         for partition in partitions:
             self._first.pop(partition, None)
             self._not_before.pop(partition, None)
         self.consumer.pause(partitions)
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
+        self._leaving |= partitions
         for partition in partitions:
             if partition in self._lanes:
                 self._lanes[partition][0].stop()
@@ -157,7 +161,7 @@ class Intake:
             return
         finally:
             self._opening.discard(partition)
-        if self._stopping or partition not in self.consumer.assignment():
+        if self._stopping or partition in self._leaving or partition not in self.consumer.assignment():
             return  # meanwhile: a lane opened now would not be closed by anybody
         start = committed.offset if committed.offset >= 0 else self._first.get(partition, -1)
         if start >= 0:

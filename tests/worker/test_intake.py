@@ -85,6 +85,23 @@ async def test_a_lane_does_not_outlive_a_revocation_that_is_cut_short(tmp_path: 
         store.open.set()
 
 
+async def test_a_partition_that_is_being_taken_away_is_not_opened_again(tmp_path: Path) -> None:
+    """Its lane had ended, another's took its time: opened anew, it was there when the partition came back, and so nobody
+    resumed it, for ever."""
+    store = Held()
+    async with running(tmp_path, store) as (log, worker):
+        intake = worker._intake
+        await publish(log, 0, 3)
+        await until(lambda: len(store.counts()) == 3)
+        await intake._revoked(frozenset((PARTITION,)))
+        await intake._open(PARTITION)  # what a turn would do that began before
+        assert intake.lanes() == 0
+        await publish(log, 3, 3)
+        await intake._assigned(frozenset((PARTITION,)))
+        await until(lambda: len(store.counts()) == 6)
+    assert store.counts() == dict.fromkeys(range(6), 1)
+
+
 async def test_a_plan_of_records_that_are_gone_does_not_swallow_those_of_a_log_that_begins_anew(tmp_path: Path) -> None:
     """The topic was made anew while a plan was open: its records counted as those before the plan, and were passed over."""
     log = SqliteLog(tmp_path / "log.db")
