@@ -139,6 +139,11 @@ async def migrate(store: Store, *, dry_run: bool = False, directory: Path = MIGR
 def replicated(statement: str) -> str:
     """The statement for a database that is replicated: `MergeTree` and its kin by their replicated names. Path and replica
     come from the database."""
+    statement = statement.replace(
+        "non_replicated_deduplication_window = 1000000",
+        # Inserts of a day at ten a second; the server's own window of an hour is shorter than an outage may be.
+        "replicated_deduplication_window = 1000000, replicated_deduplication_window_seconds = 86400",
+    )
     return re.sub(r"(\bENGINE\s*=\s*)((?:[A-Z][a-z]+)?MergeTree\b)", r"\1Replicated\2", statement)
 
 

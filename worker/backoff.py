@@ -9,6 +9,11 @@ import random
 logger = logging.getLogger("litefuse.worker")
 
 
+async def settle(seconds: float) -> None:
+    """Wait until nothing that was sent earlier can still be running."""
+    await asyncio.sleep(max(0.0, seconds))
+
+
 class Backoff:
     """`wait` sleeps `first` seconds, then twice as long each time up to `most`, each with ±50 % jitter so that workers
     that failed together do not come back together."""

@@ -75,6 +75,10 @@ class Intake:
                 self.health.failed("log", error)
                 m.RETRIES.labels(what="poll").inc()
                 await backoff.wait(error, "poll")
+            except Exception as error:  # a bug must not end consumption: readiness says it, and the next turn may work
+                logger.exception("intake failed, goes on")
+                self.health.failed("log", error)
+                await backoff.wait(error, "poll")
 
     async def stop(self, deadline: float) -> None:
         """Drain: poll no more, let each lane finish the block it has begun, leave the group. `deadline` in seconds."""

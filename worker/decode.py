@@ -253,7 +253,7 @@ def _take_apart(payload: _Payload, error: Exception, letters: list[Letter]) -> l
     except TooWide:
         raise
     except Exception as remaining:
-        logger.warning("a record cannot be decoded as a whole", exc_info=remaining)
+        logger.debug("a record cannot be decoded as a whole", exc_info=remaining)  # its letter is told of
         letters.append(Letter(payload.record, Reason.UNDECODABLE, f"{type(remaining).__name__}: {remaining}"))
         return []
     return rows

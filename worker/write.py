@@ -18,9 +18,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ from litefuse.errors import LogError, Outcome, StoreError, outcome
 from litefuse.log.base import Consumer, Log, Partition
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
-from worker.backoff import Backoff
+from worker.backoff import Backoff, settle
 from worker.block import Block, Part, build, copies, expired, received, without
 from worker.dead import Letter, bury
 from worker.decode import cut_down
@@ -106,6 +107,7 @@ class Writer:
     insert_timeout: float
     plan_bound: float
     _planned_at: float = 0.0
+    _since: float = field(default_factory=time.monotonic)
 
     async def write(self, block: Block) -> None:
         """Steps 1 to 4. Returns when every span of the block is stored or dead-lettered. Raises Fenced."""
@@ -172,7 +174,7 @@ class Writer:
         body = await self.run(ipc, part.spans)
         for generation in itertools.count():
             named = token + ("" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}")
-            clean = await self._insert(block.plan, part, body, named)
+            clean = await self._insert(block, part, body, named)
             if clean and not block.replay and block.plan.look <= block.plan.first:
                 break
             m.REPLAYED_INSERTS.inc()
@@ -186,12 +188,18 @@ class Writer:
             )
         m.ROWS_INSERTED.inc(part.spans.num_rows)
 
-    async def _insert(self, plan: Plan, part: Part, body: bytes, token: str) -> bool:
+    async def _insert(self, block: Block, part: Part, body: bytes, token: str) -> bool:
         """Insert under this token until ClickHouse says ok. True when the first try did: nobody can have used the token
         before, so nothing is hidden by it. Raises Refused, Fenced."""
-        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
+        plan = block.plan
+        settings = {
+            **INSERT_SETTINGS,
+            "insert_deduplication_token": token,
+            "max_execution_time": str(math.ceil(self.insert_timeout)),
+        }
         backoff = Backoff()
         clean = True
+        over = self._since + self.plan_bound + self.insert_timeout if block.replay else 0.0
         while True:
             try:
                 async with self.inserts:
@@ -208,11 +216,14 @@ class Writer:
                 what = outcome(error)
                 m.INSERTS.labels(result="refused" if what is Outcome.REJECT else "unknown").inc()
                 if what in (Outcome.REJECT, Outcome.SHRINK):
-                    # An error does not mean that nothing was stored.
+                    # An error does not mean that nothing was stored; nor that an earlier try, ours or of the owner before,
+                    # is not still running: landing after the smaller plans, under its own token, it would double their rows.
+                    await settle(over - time.monotonic())
                     if await self._stored(plan, part):
                         return True
                     raise Refused(error, shrink=what is Outcome.SHRINK) from error
                 clean = False
+                over = time.monotonic() + self.insert_timeout
                 self.health.store_failed(error)
                 m.RETRIES.labels(what="insert").inc()
                 await backoff.wait(error, "insert")

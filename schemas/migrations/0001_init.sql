@@ -100,7 +100,7 @@ CREATE TABLE IF NOT EXISTS spans
     log_partition UInt32 COMMENT 'Its partition' CODEC(ZSTD(1)),
     log_offset    UInt64 COMMENT 'Its offset' CODEC(Delta, ZSTD(1)),
     log_row       UInt32 COMMENT 'Place of the span within its record' CODEC(ZSTD(1)),
-    version       UInt128 DEFAULT bitShiftLeft(toUInt128(toUInt64(toUnixTimestamp64Nano(received_at))), 64) + bitShiftLeft(toUInt128(log_offset), 24) + log_row COMMENT 'Orders copies of a span: received_at, then offset and place' CODEC(ZSTD(1)),
+    version       UInt128 DEFAULT bitShiftLeft(toUInt128(toUInt64(toUnixTimestamp64Nano(received_at))), 64) + bitShiftLeft(toUInt128(log_offset), 20) + log_row COMMENT 'Orders copies of a span: received_at, then offset and place' CODEC(ZSTD(1)),
 
     INDEX by_trace_id trace_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX by_log_offset log_offset TYPE minmax GRANULARITY 1,

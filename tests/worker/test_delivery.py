@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from litefuse.errors import Fenced, RecordTooLarge, StoreTooBig
+from litefuse.errors import Fenced, RecordTooLarge, StoreTooBig, StoreUnavailable
 from litefuse.log.base import Committed, Headers, Placed, Record
 from litefuse.reasons import Reason
 from tests.worker.model import PARTITION, RECEIVED_NS, Crash, OnePartitionLog, Store, Trouble, record
-from worker import dead, pipeline
+from worker import dead, pipeline, write
 from worker.backoff import Backoff
 from worker.block import Cutter, Limits
 from worker.dead import Letter, bury
@@ -32,7 +32,11 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def wait(self: Backoff, error: BaseException, what: str) -> None:
         await asyncio.sleep(0)
 
+    async def settled(seconds: float) -> None:
+        await asyncio.sleep(0)
+
     monkeypatch.setattr(Backoff, "wait", wait)
+    monkeypatch.setattr(write, "settle", settled)
 
 
 async def work(log: OnePartitionLog, store: Store, records: Sequence[Record], rows_a_block: int = 100) -> None:
@@ -134,6 +138,38 @@ async def test_a_refused_span_is_found_and_buried_alone() -> None:
         "1",
     )
     assert letter.header("project_id") == "p"
+
+
+async def test_an_insert_that_lands_late_is_waited_for_before_its_range_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It timed out and was still running; its repetition met the memory limit; the halves were stored under other tokens, and
+    then it landed: every span was there twice."""
+
+    class Late(Store):
+        async def insert_arrow(self, *args: Any, **kwargs: Any) -> None:
+            tries = len(self.inserts)
+            if tries == 0:
+                landing = Store(quiet())
+                await Store.insert_arrow(landing, *args, **kwargs)
+                self.inserts += landing.inserts
+                self.on_the_way = [(landing.inserts[0], landing.stored)]
+                raise StoreUnavailable("timeout")
+            if tries == 1:
+                self.inserts.append("again")
+                raise StoreTooBig("memory limit", 241)
+            await super().insert_arrow(*args, **kwargs)
+
+    log, store = OnePartitionLog(quiet()), Late(quiet())
+
+    async def settled(seconds: float) -> None:
+        if store.on_the_way:
+            assert seconds > 0
+        for token, rows in store.on_the_way:
+            store.land(token, rows)
+        store.on_the_way.clear()
+
+    monkeypatch.setattr(write, "settle", settled)
+    await work(log, store, [record(i, [(i, 0)]) for i in range(4)])
+    assert store.counts() == dict.fromkeys(range(4), 1)
 
 
 async def test_a_block_too_big_for_memory_is_planned_smaller() -> None:
