@@ -33,7 +33,8 @@ class Web:
         self._store = store
         self._place = place
         self._command = command
-        self._state = Cached(lambda: take(log, store, settings.kafka_group))
+        known_dead: dict[int, int] = {}
+        self._state = Cached(lambda: take(log, store, settings.kafka_group, known_dead))
         self._problem: str | None = _NOT_ASKED
         self._task: asyncio.Task[None] | None = None
         self._fallback = f"http://{settings.host}:{settings.port}"

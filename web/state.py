@@ -47,7 +47,8 @@ class State:
     taken_at: float = field(default_factory=time.time)
 
 
-async def take(log: Log, store: Rows, group: str) -> State:
+async def take(log: Log, store: Rows, group: str, known_dead: dict[int, int]) -> State:
+    """`known_dead` is the caller's, empty at first."""
     problems: list[str] = []
 
     async def ask(what: str, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -67,7 +68,7 @@ async def take(log: Log, store: Rows, group: str) -> State:
         ask("ClickHouse", lambda: count("SELECT count() FROM spans")),
         ask("ClickHouse", lambda: count(_RATE)),
         ask("log", lambda: _lag(log, group)),
-        ask("log", lambda: _dead(log)),
+        ask("log", lambda: _dead(log, known_dead)),
     )
     records, seconds = lag if lag is not None else (None, None)
     return State(spans, rate, records, seconds, dead, tuple(problems))
@@ -81,12 +82,19 @@ async def _lag(log: Log, group: str) -> tuple[int, float]:
     return records, 0.0 if oldest is None or not records else max(0.0, time.time() - oldest / 1e9)
 
 
-async def _dead(log: Log) -> int:
-    """Open dead letters."""
+async def _dead(log: Log, known: dict[int, int]) -> int:
+    """Open dead letters. They are read through only when there are others than at the last look, of which `known` holds the
+    number by the records then written: this page is for everybody who can reach the port."""
     written = sum(at.end for at in (await log.positions(DEAD, "litefuse-dead")).values())
     if written == 0:
         return 0
-    return len(await read_open(log)) if written <= _READABLE else -1
+    if written > _READABLE:
+        return -1
+    if written not in known:
+        found = len(await read_open(log))
+        known.clear()
+        known[written] = found
+    return known[written]
 
 
 class Cached:

@@ -176,7 +176,8 @@ class Intake:
         self._lanes[partition] = (lane, task)
         if not self.paused:
             self.consumer.resume(frozenset((partition,)))
-        logger.info(
+        logger.log(
+            logging.INFO if standing.plan is not None else logging.DEBUG,
             "partition opened",
             extra={"fields": {"partition": partition.number, "offset": start, "plan": committed.metadata}},
         )

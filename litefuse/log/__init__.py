@@ -10,6 +10,9 @@ from litefuse.log.base import Log
 from litefuse.settings import Settings
 
 _SQLITE = "sqlite:///"
+#: More than the 1 GiB at which the embedded ClickHouse refuses inserts (litefuse.embedded.config), so that what was taken can
+#: still be stored, and the log never eats what a merge needs.
+KEEP_FREE_BYTES = (1 << 30) + (256 << 20)
 
 
 def is_sqlite(settings: Settings) -> bool:
@@ -24,7 +27,7 @@ def open_log(settings: Settings, *, guest: bool = False) -> Log:
     if is_sqlite(settings):
         from litefuse.log.sqlite import SqliteLog
 
-        return SqliteLog(_path(settings), guest=guest, timeout=settings.publish_timeout_s)
+        return SqliteLog(_path(settings), guest=guest, timeout=settings.publish_timeout_s, keep_free=KEEP_FREE_BYTES)
     from litefuse.log.kafka import KafkaLog
 
     return KafkaLog(settings)

@@ -35,6 +35,32 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Space:
+    """Whether the disk has room for more: looked at once a second at most."""
+
+    def __init__(self, directory: Path, keep_free: int) -> None:
+        self._directory = directory
+        self._keep_free = keep_free
+        self._free = keep_free
+        self._looked = float("-inf")
+
+    def check(self) -> None:
+        """Raises LogUnavailable when less than `keep_free` bytes are free."""
+        now = time.monotonic()
+        if now - self._looked >= 1.0:
+            self._looked = now
+            try:
+                found = os.statvfs(self._directory)
+            except OSError as error:
+                raise LogUnavailable(f"the disk of {self._directory} cannot be asked: {error.strerror}") from error
+            self._free = found.f_bavail * found.f_frsize
+        if self._free < self._keep_free:
+            raise LogUnavailable(
+                f"{self._free >> 20} MiB are free on the disk of {self._directory}, {self._keep_free >> 20} MiB are kept free "
+                "for ClickHouse to go on with what was taken"
+            )
+
+
 class SqliteLog:
     """`litefuse.log.base.Log`. `timeout` is the publish deadline in seconds."""
 
@@ -46,11 +72,14 @@ class SqliteLog:
         timeout: float = 10.0,
         forget: frozenset[str] = frozenset({TRACES}),
         buffer_bytes: int = BUFFER_BYTES,
+        keep_free: int = 0,
     ) -> None:
         self.path = path
         self.guest = guest
+        self._forget = forget
         self._timeout = timeout
         self._buffer_bytes = buffer_bytes
+        self._space = Space(path.parent, keep_free)
         self._consumers: list[SqliteConsumer] = []
         self._writer = Writer(path, timeout, forget, self._written)
         self._reader: sqlite3.Connection | None = None
@@ -92,6 +121,8 @@ class SqliteLog:
         if self._writer.waiting_bytes and self._writer.waiting_bytes + size > self._buffer_bytes:
             raise LogFull(f"{self._writer.waiting_bytes} bytes wait to be written")
         self._check()
+        if topic in self._forget:
+            self._space.check()
         put = Put(topic, row, headers, size, time.monotonic(), asyncio.get_running_loop().create_future())
         self._writer.put(put)
         return await put.future

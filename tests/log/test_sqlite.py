@@ -17,7 +17,7 @@ import pytest
 from litefuse.errors import ConfigError, LogUnavailable
 from litefuse.log import is_sqlite, open_log
 from litefuse.log import sqlite_file as sql
-from litefuse.log.base import Record
+from litefuse.log.base import DEAD, TRACES, Record
 from litefuse.log.sqlite import SqliteLog
 from litefuse.log.sqlite_tail import Tail
 from litefuse.settings import Secret, Settings
@@ -326,3 +326,15 @@ def test_where_the_file_is(url: str, path: str) -> None:
 def test_a_url_without_a_path_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="sqlite:///PATH"):
         open_log(Settings(log_url=Secret(url)))
+
+
+async def test_a_disk_that_is_nearly_full_takes_no_more_records_but_dead_letters(tmp_path: Path) -> None:
+    """ClickHouse refuses inserts before its disk is full; a log beside it that goes on taking would fill it."""
+    log = SqliteLog(tmp_path / "log.db", keep_free=1 << 60)
+    await log.start()
+    try:
+        with pytest.raises(LogUnavailable, match="kept free"):
+            await log.publish(TRACES, b"x", [])
+        assert (await log.publish(DEAD, b"x", [])).offset == 0
+    finally:
+        await log.close()

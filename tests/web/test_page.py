@@ -120,13 +120,14 @@ def test_the_snippet_has_the_address_the_viewer_uses(host: str | None, proto: st
 
 
 async def test_state_of_a_real_log(tmp_path: Path) -> None:
+    known: dict[int, int] = {}
     async with started_log(tmp_path) as log:
-        state = await take(log, Rows(7), "litefuse-worker")
+        state = await take(log, Rows(7), "litefuse-worker", known)
         assert (state.spans, state.last_minute, state.lag_records, state.lag_seconds, state.dead) == (7, 7, 0, 0.0, 0)
         for _ in range(3):
             await log.publish(TRACES, b"x", [])
         await log.publish(DEAD, b"x", [("reason", b"undecodable")])
-        state = await take(log, Rows(7), "litefuse-worker")
+        state = await take(log, Rows(7), "litefuse-worker", known)
         assert (state.lag_records, state.dead, state.problems) == (3, 1, ())
         assert state.lag_seconds is not None
         assert 0 <= state.lag_seconds < 60
@@ -134,7 +135,7 @@ async def test_state_of_a_real_log(tmp_path: Path) -> None:
 
 async def test_state_while_everything_is_down(tmp_path: Path) -> None:
     log = open_log(Settings(data_dir=tmp_path))  # not started
-    state = await take(log, Rows(None), "g")
+    state = await take(log, Rows(None), "g", {})
     assert (state.spans, state.last_minute, state.lag_records, state.dead) == (None, None, None, None)
     assert state.problems == ("ClickHouse: connection refused", "log: the log is not open")
     await log.close()
