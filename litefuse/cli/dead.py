@@ -60,7 +60,7 @@ async def _list(log: Log) -> int:
 
     letters = await read_open(log)
     rows = [(str(x.id), when(x.failed_at_ns), x.project_id or "-", x.reason or "-", x.place) for x in letters]
-    if rows:
+    if rows and sys.stdout.isatty():  # for people; programs are promised one line a letter
         rows.insert(0, ("id", "failed at", "project", "reason", "place"))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
     for row in rows:
