@@ -54,6 +54,17 @@ class Killer:
             self.kills[f"worker at {step}"] += 1
         victim.spawn()
 
+    def clickhouse_and_worker(self) -> None:
+        """The group rebalances while no worker can finish what it has begun."""
+        eventually(self._any_buffered, 60, every=0.02)
+        self._kill("clickhouse", self.cluster.clickhouse)
+        victim = self.random.choice(self.workers)
+        time.sleep(self.random.uniform(0, 1))
+        self._kill("worker", victim)
+        victim.spawn()
+        time.sleep(float(SESSION_TIMEOUT_S) + self.random.uniform(0, 4))
+        self.cluster.clickhouse.spawn()
+
     def zombie(self) -> None:
         """A worker stands still for longer than the group waits for it, and then goes on where it was."""
         victim = self.random.choice([worker for worker in self.workers if worker.alive()])
@@ -104,7 +115,8 @@ class Killer:
 
 @dataclass(frozen=True)
 class Form:
-    """How many of each, in an order that is drawn; `pause` is the longest time between two, in seconds."""
+    """How many of each, in an order that is drawn: `workers` has the steps of each (one kill before them), `together` is one
+    of ClickHouse and one of a worker. `pause` is the longest time between two, in seconds."""
 
     seed: int
     workers: tuple[Steps, ...]
@@ -112,17 +124,21 @@ class Form:
     brokers: int
     clickhouses: int
     zombies: int
+    together: int
     pause: float
 
 
-SHORT = Form(seed=1, workers=(("plan", "insert"),), ingests=1, brokers=1, clickhouses=1, zombies=0, pause=1.0)
+SHORT = Form(
+    seed=1, workers=(("plan", "insert"),), ingests=1, brokers=1, clickhouses=1, zombies=0, together=0, pause=1.0
+)
 LONG = Form(
     seed=2,
-    workers=(("plan",), ("insert",), ("commit",), ("plan",), ("insert",)),
+    workers=(("plan",), ("insert",), ("commit",), ("plan", "insert")),
     ingests=5,
     brokers=2,
-    clickhouses=5,
+    clickhouses=3,
     zombies=2,
+    together=2,
     pause=4.0,
 )
 
@@ -141,6 +157,7 @@ def kill_everything(directory: Path, form: Form) -> str:
             todo: list[Callable[[], None]] = [partial(killer.worker, steps) for steps in form.workers]
             todo += [killer.ingest] * form.ingests + [killer.broker] * form.brokers
             todo += [killer.clickhouse] * form.clickhouses + [killer.zombie] * form.zombies
+            todo += [killer.clickhouse_and_worker] * form.together
             r.shuffle(todo)
             for kill in todo:
                 kill()
