@@ -45,10 +45,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Something that is no OTLP trace request; `why` says what it is instead."""
+    """Something that is no OTLP trace request; `why` says what it is instead. `recorded`: a call that its description says
+    is another one, which is as it should be."""
 
     name: str
     why: str
+    recorded: bool = False
 
 
 def plan(names: Sequence[str]) -> list[tuple[Path, bool]]:
@@ -107,7 +109,7 @@ def _captured(path: Path, body: bytes, about: bytes) -> Call | Other:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path.with_suffix('.json')}: not the description of a request: {error}") from error
     if method != "POST" or not target.rstrip("/").endswith("/v1/traces"):
-        return Other(str(path), f"{method} {target}")
+        return Other(str(path), f"{method} {target}", recorded=True)
     return Call(str(path), body, {key: value for key, value in headers.items() if key not in _NOT_OURS})
 
 

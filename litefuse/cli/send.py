@@ -2,7 +2,8 @@
 
 A FILE is a request body as a client sent it (NNN.bin, with method, path and headers in NNN.json beside it), a body
 alone (.bin or .pb, protobuf), OTLP/JSON (.json, or .jsonl with one request a line), or a directory of such files.
-What is no OTLP trace request is skipped and counted when it was found in a directory, and fails when it was named.
+Calls that their description says are others are skipped and counted, and so is what is no OTLP trace request in a
+directory; a file that was named and cannot be sent fails.
 Endpoint and keys are those of <data-dir>/project.env unless they are given.
 """
 
@@ -43,7 +44,7 @@ def run(options: Namespace, settings: Settings) -> int:
         for path, named in _progress(files):
             for call in read(path):
                 if isinstance(call, Other):
-                    if named:
+                    if named and not call.recorded:
                         total.unusable += 1
                         _say(call.name, f"not sent: {call.why}")
                     else:
