@@ -133,7 +133,7 @@ SHORT = Form(
 )
 LONG = Form(
     seed=2,
-    workers=(("plan",), ("insert",), ("commit",), ("plan", "insert")),
+    workers=(("plan",), ("insert",), ("commit",), ("plan",)),
     ingests=5,
     brokers=2,
     clickhouses=3,

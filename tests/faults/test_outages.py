@@ -19,6 +19,10 @@ from tests.sql import Sql
 from tests.waiting import eventually
 
 
+#: For workers that must not lose their membership, or a block in hand, to a busy machine: the default.
+PATIENT = {"LITEFUSE_KAFKA_SESSION_TIMEOUT_S": "30"}
+
+
 def judge(c: Cluster) -> Judge:
     return Judge(c.log_url, c.directory)
 
@@ -53,7 +57,7 @@ def proxied(c: Cluster, proxy: Proxy) -> dict[str, str]:
 
 
 def test_clickhouse_is_down_for_twenty_seconds(c: Cluster) -> None:
-    ingest, worker = c.ingest(), c.worker(LITEFUSE_WORKER_BUFFER_BYTES="1048576")
+    ingest, worker = c.ingest(), c.worker(**PATIENT, LITEFUSE_WORKER_BUFFER_BYTES="1048576")
     flowing(c, ingest, worker)
     with senders(c, ingest, run="clickhouse down") as sending:
         stored_some(worker)
@@ -175,7 +179,7 @@ def test_broker_is_down_while_running_and_at_start(c: Cluster) -> None:
 
 
 def test_sigterm_under_load_drains_a_worker_and_an_ingest(c: Cluster) -> None:
-    ingests, leaver, heir = [c.ingest(), c.ingest()], c.worker(), c.worker()
+    ingests, leaver, heir = [c.ingest(), c.ingest()], c.worker(**PATIENT), c.worker(**PATIENT)
     flowing(c, *ingests, leaver, heir)
     with senders(c, *ingests, run="sigterm", rate=100) as sending:
         stored_some(leaver)
