@@ -18,7 +18,6 @@ from tests.processes import Litefuse
 from tests.sql import Sql
 from tests.waiting import eventually
 
-
 #: For workers that must not lose their membership, or a block in hand, to a busy machine: the default.
 PATIENT = {"LITEFUSE_KAFKA_SESSION_TIMEOUT_S": "30"}
 
