@@ -360,7 +360,7 @@ def test_a_dead_letter_is_listed_shown_and_replayed(up: Litefuse) -> None:
     asyncio.run(garbage())
 
     def lines() -> list[str]:
-        return run("dead", "list", data_dir=up.data_dir).stdout.splitlines()[1:]
+        return run("dead", "list", data_dir=up.data_dir).stdout.splitlines()
 
     eventually(lambda: len(lines()) == 1, 30, every=0.5)
     (line,) = lines()
