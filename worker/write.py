@@ -26,7 +26,7 @@ from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
-from litefuse.errors import LogError, Outcome, StoreError, outcome
+from litefuse.errors import LogError, Outcome, StoreError, StoreUnavailable, outcome
 from litefuse.log.base import Consumer, Log, Partition
 from litefuse.reasons import Reason
 from litefuse.telemetry import metrics as m
@@ -172,6 +172,7 @@ class Writer:
                 return
             token += missing
         body = await self.run(ipc, part.spans)
+        backoff = Backoff()
         for generation in itertools.count():
             named = token + ("" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}")
             clean = await self._insert(block, part, body, named)
@@ -186,6 +187,9 @@ class Writer:
                 "rows of an insert with an unknown outcome are not there, inserting anew",
                 extra={"fields": {"token": named, "rows": part.spans.num_rows}},
             )
+            if generation:
+                # A ClickHouse that says ok and never shows the rows is asked again, but not as fast as it answers.
+                await backoff.wait(StoreUnavailable("inserted rows cannot be seen"), "insert")
         m.ROWS_INSERTED.inc(part.spans.num_rows)
 
     async def _insert(self, block: Block, part: Part, body: bytes, token: str) -> bool:
