@@ -118,6 +118,9 @@ async def _once(
         target = counted(m.ROWS_INSERTED) + spans
         gc.collect()
         with watched(), spending(pids) as spent:
+            # The log is a new one in every round: with rows of the last one there, the worker would look before each insert,
+            # and never find what went into a sink.
+            await store.command("TRUNCATE TABLE spans")
             worker = await start_worker(settings, log, store)
             try:
                 deadline = time.monotonic() + _DEADLINE_S
