@@ -115,10 +115,10 @@ def _attributes(columns: dict[str, pa.Array], bad: dict[int, Reason], spans: pa.
 def _resource(columns: dict[str, pa.Array], bad: dict[int, Reason], resources: pa.StructArray, sp_rs: Ints) -> None:
     resource = resources.field("resource")
     where = pa.array(sp_rs)
-    pairs = pairs_of(_list_or_empty(resource, "attributes"))
+    pairs = pairs_of(resource.field("attributes"))
     _bounded(pairs, sp_rs)
     for name, array in typed_maps(pairs).items():
-        columns[f"resource_{name}"] = _spread(array, where)
+        columns[f"resource_{name}"] = array.take(where)
     columns["resource_schema_url"] = text(resources.field("schema_url")).take(where)
     columns["resource_dropped_attributes_count"] = _or_default(resource, "dropped_attributes_count", 0).take(where)
     _blame_rows_of(bad, pairs, sp_rs)
@@ -127,13 +127,13 @@ def _resource(columns: dict[str, pa.Array], bad: dict[int, Reason], resources: p
 def _scope(columns: dict[str, pa.Array], bad: dict[int, Reason], scopes: pa.StructArray, sp_ss: Ints) -> None:
     scope = scopes.field("scope")
     where = pa.array(sp_ss)
-    pairs = pairs_of(_list_or_empty(scope, "attributes"))
+    pairs = pairs_of(scope.field("attributes"))
     _bounded(pairs, sp_ss)
     texts, types = text_maps(pairs)
     columns["scope_name"] = text(_or_default(scope, "name", b"")).take(where)
     columns["scope_version"] = text(_or_default(scope, "version", b"")).take(where)
-    columns["scope_attributes"] = _spread(texts, where)
-    columns["scope_attribute_types"] = _spread(types, where)
+    columns["scope_attributes"] = texts.take(where)
+    columns["scope_attribute_types"] = types.take(where)
     columns["scope_schema_url"] = text(scopes.field("schema_url")).take(where)
     columns["scope_dropped_attributes_count"] = _or_default(scope, "dropped_attributes_count", 0).take(where)
     _blame_rows_of(bad, pairs, sp_ss)
@@ -216,22 +216,12 @@ def _or_default(struct: pa.StructArray, name: str, default: object) -> pa.Array:
     return pc.if_else(present, child, pa.scalar(default, child.type))
 
 
-def _list_or_empty(struct: pa.StructArray, name: str) -> pa.ListArray:
-    """A list child; of an absent message ptars leaves the list empty, which the offsets alone say."""
-    return struct.field(name)
-
-
 def _named(numbers: pa.Array, names: Sequence[str]) -> pa.Array:
     """Enum numbers as names; a number that OTLP does not define stays a number, as text."""
     known = np.asarray(numbers, dtype=np.int64)
     if len(known) and (known.min() < 0 or known.max() >= len(names)):
         return pa.array([names[n] if 0 <= n < len(names) else str(n) for n in known.tolist()], pa.utf8())
     return pa.array(names, pa.utf8()).take(pa.array(known))
-
-
-def _spread(array: pa.Array, where: pa.Array) -> pa.Array:
-    """One entry a span of what is said once for many. The usual case, one resource for all, costs no more."""
-    return array.take(where)
 
 
 def _bounded(pairs: Pairs, owner_of_row: Ints) -> None:

@@ -33,6 +33,11 @@ class Plan:
     rows: tuple[int, int] | None = None
     look: int = 0
 
+    @property
+    def looks(self) -> bool:
+        """Whether each insert of this plan is preceded and followed by a look."""
+        return self.look > self.first
+
     def metadata(self) -> str:
         """The text committed with the offset `first`; at most 100 bytes of the 4 096 Kafka takes."""
         rows = f" rows={self.rows[0]}-{self.rows[1]}" if self.rows else ""

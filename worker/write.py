@@ -165,7 +165,7 @@ class Writer:
 
     async def _store_part(self, block: Block, part: Part) -> None:
         token = block.plan.token(self.partition, part.table_partition)
-        if block.plan.look > block.plan.first:
+        if block.plan.looks:
             # Cut out of larger plans, whose inserts may have stored any of these rows.
             part, missing = await self.run(without, part, frozenset(await self._ask(_PLACES, block.plan, part)))
             if not part.spans.num_rows:
@@ -176,7 +176,7 @@ class Writer:
         for generation in itertools.count():
             named = token + ("" if generation == 0 else "/again" if generation == 1 else f"/again/{generation}")
             clean = await self._insert(block, part, body, named)
-            if clean and not block.replay and block.plan.look <= block.plan.first:
+            if clean and not block.replay and not block.plan.looks:
                 break
             m.REPLAYED_INSERTS.inc()
             if await self._stored(block.plan, part) or expired(part.table_partition, time.time()):
@@ -234,7 +234,7 @@ class Writer:
 
     async def _stored(self, plan: Plan, part: Part) -> bool:
         """Step 3's look: whether the rows of this insert are there. One tells of all, since an insert is atomic."""
-        if plan.look > plan.first:
+        if plan.looks:
             found = len(part.places() & frozenset(await self._ask(_PLACES, plan, part)))
         else:
             found = int((await self._ask(_COUNT, plan, part))[0][0])

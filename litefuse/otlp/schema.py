@@ -2,11 +2,11 @@
 
 * Text is declared `bytes`: invalid UTF-8 in one string would otherwise refuse the whole request; it is mended later.
 * `array_value` and `kvlist_value` are declared `bytes` in `FULL`: no recursion while decoding, so no nesting bomb.
-* `SCAN` knows ids and times only; unknown fields are skipped, so it costs a tenth.
+* `SCAN_REQUEST` knows ids and times only; unknown fields are skipped, so it costs a tenth.
 * `VALUE` is for the few attributes that are lists or maps: one level at a time, so that depth is ours to bound.
 
-`DECODERS[name]` are ptars handlers (list of messages → Arrow record batch), `MESSAGES[name]` upb classes of the
-same schema, which the tests hold against each other and which canonicalise what ptars reads differently.
+`FULL` below is a ptars handler (list of messages → Arrow record batch); the others are upb classes. `FULL_REQUEST`, of the
+same schema as `FULL`, is what the tests hold it against, and normalises what ptars reads differently.
 """
 
 from __future__ import annotations
@@ -138,9 +138,8 @@ def _message(file: FileDescriptor, name: str) -> type[Message]:
     return message_factory.GetMessageClass(file.message_types_by_name[name])
 
 
-#: ptars handlers: `.list_to_record_batch(list[bytes])` gives one row a request, nested as in the schema.
+#: A ptars handler: `.list_to_record_batch(list[bytes])` gives one row a request, nested as in the schema.
 FULL: Any = _decoder(_FULL_FILE)
-SCAN: Any = _decoder(_SCAN_FILE)
 #: upb classes of the same schemas.
 FULL_REQUEST: Any = _message(_FULL_FILE, "Request")
 SCAN_REQUEST: Any = _message(_SCAN_FILE, "Request")
