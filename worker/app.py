@@ -42,6 +42,7 @@ class Worker:
             run=self._thread.run,
             limits=Limits(settings.block_bytes, settings.block_rows, settings.block_age_s),
             defaults=Defaults(settings.default_project_id, settings.retention_days, settings.max_body_bytes),
+            prices=lambda: self._prices.book,
         )
         self._budget = Budget(settings.worker_buffer_bytes)
         self._intake = Intake(log, TRACES, settings.kafka_group, self._budget, self._health, self._run_lane)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from litefuse.log.base import Record
 from worker.dead import Letter
+from worker.map.columns import aligned
 from worker.plan import Plan, fresh
 
 _DAY_NS = 86_400 * 1_000_000_000
@@ -35,6 +36,12 @@ class Slice:
     end: int
     size: int
     read_at: float
+
+    def mapped(self, spans: pa.RecordBatch | None) -> Slice:
+        """The same slice with more columns, and counted with them."""
+        if spans is None or self.spans is None:
+            return self
+        return replace(self, spans=spans, size=self.size - self.spans.nbytes + spans.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ class Cutter:
 def build(plan: Plan, slices: Sequence[Slice]) -> Block:
     """The block of a plan, out of slices that hold all its records (and perhaps more)."""
     batches = [s.spans for s in slices if s.spans is not None]
-    spans = _within(plan, pa.Table.from_batches(batches)) if batches else None
+    spans = _within(plan, aligned(batches)) if batches else None
     low, high = plan.rows or (0, 1 << 62)
     return Block(
         plan=plan,

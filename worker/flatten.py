@@ -7,6 +7,7 @@ Pure functions over Arrow arrays; no span becomes a Python object. Column names 
 from __future__ import annotations
 
 import binascii
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from worker.attributes import Pairs, pairs_of, text, text_maps, typed_maps
 
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUS_CODES = ("UNSET", "OK", "ERROR")
+
+#: Numbers of calls, so that resources of different calls have different numbers.
+_CALLS = itertools.count()
 
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.uint64]
@@ -39,7 +43,8 @@ EXPANDED_BYTES = 256 << 20
 class Spans:
     """All spans of some payloads: `columns` by name, everything that the payload itself says.
 
-    `payload` is each span's payload (row of the input), `row` its place within that payload; ids and times are given
+    The column `_resource` numbers resources for the map stage, which takes it away: a resource is read once, not once a
+    span. `payload` is each span's payload (row of the input), `row` its place within that payload; ids and times are given
     raw too, for the checks. `bad` maps rows to why they cannot be kept.
     """
 
@@ -66,6 +71,7 @@ def flatten(requests: pa.RecordBatch) -> Spans:
     bad: dict[int, Reason] = {}
     columns: dict[str, pa.Array] = {}
 
+    columns["_resource"] = pa.array(sp_rs + (next(_CALLS) << 32))
     _own_fields(columns, spans)
     _attributes(columns, bad, spans)
     _resource(columns, bad, resources, sp_rs)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from litefuse.telemetry import metrics as m
@@ -23,6 +24,7 @@ from worker.block import Block, Cutter, Limits
 from worker.decode import Defaults, decode
 from worker.lane import Lane
 from worker.map import map_spans
+from worker.map.one import Prices
 from worker.plan import Standing
 from worker.runner import Run
 from worker.write import Writer
@@ -38,6 +40,7 @@ class Stages:
     run: Run
     limits: Limits
     defaults: Defaults
+    prices: Callable[[], Prices]
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ async def _fill(lane: Lane, stages: Stages, blocks: Handover) -> None:
         if records:
             started = time.perf_counter()
             piece = await stages.run(decode, records, stages.defaults, read_at)
-            piece = replace(piece, spans=await stages.run(map_spans, piece.spans))
+            piece = piece.mapped(await stages.run(map_spans, piece.spans, stages.prices()))
             m.DECODE_SECONDS.observe(time.perf_counter() - started)
             m.SPANS_DECODED.inc(0 if piece.spans is None else piece.spans.num_rows)
             lane.put_back(records[len(piece.records) :], read_at)

@@ -173,6 +173,10 @@ KEYS_AGE_SECONDS = _gauge(
 # -- worker ------------------------------------------------------------------------------------------------------------
 RECORDS_CONSUMED = _counter("RECORDS_CONSUMED", "records_consumed", "records", "Records read from the log")
 SPANS_DECODED = _counter("SPANS_DECODED", "spans_decoded", "spans", "Spans decoded from records")
+SPANS_MAPPED = _counter("SPANS_MAPPED", "spans_mapped", "spans", "Spans that had something to map (LLM calls, users, sessions, environments …)")
+MAPPING_ERRORS = _counter(
+    "MAPPING_ERRORS", "mapping_errors", "spans", "Spans kept without some of their LLM columns; spans.mapping_error says why"
+)
 ROWS_INSERTED = _counter(
     "ROWS_INSERTED", "rows_inserted", "rows", "Rows of inserts that ClickHouse acknowledged or that a look found there"
 )

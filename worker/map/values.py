@@ -19,7 +19,7 @@ Value = Any
 Attributes = Mapping[str, Value]
 
 #: Texts longer than this are not parsed where only a few fields of them are wanted (bounded work for each span).
-PARSED_BYTES = 64 << 20
+PARSED_BYTES = 16 << 20
 
 
 def filled(value: Value) -> bool:
