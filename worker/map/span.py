@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from worker.map.values import Attributes, Value
+from worker.map.values import Attributes, Value, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +55,14 @@ class Span:
         """The attributes whose key begins with `prefix`, by the rest of their key, in order."""
         size = len(prefix)
         return {key[size:]: value for key, value in self.attributes.items() if key.startswith(prefix)}
+
+    @cached_property
+    def _parsed(self) -> dict[str, Value]:
+        return {}
+
+    def json(self, key: str) -> Value:
+        """What `values.parsed` makes of an attribute, parsed once for all who ask; not to be changed by them."""
+        found = self._parsed
+        if key not in found:
+            found[key] = parsed(self.attributes.get(key))
+        return found[key]
