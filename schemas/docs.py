@@ -140,15 +140,17 @@ class Table:
     columns: tuple[Column, ...]
 
 
-_CREATE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\s*\n\((.*?)\n\)\n(.*?);\n", re.S)
-_ADD = re.compile(r"ALTER TABLE (\w+)\s+ADD COLUMN IF NOT EXISTS (.*?);\n", re.S)
+#: A materialised view has no list of columns here: it only feeds a table, which has them.
+_CREATE = re.compile(r"CREATE (?:TABLE|VIEW) IF NOT EXISTS (\w+)\s*\n\((.*?)\n\)\n(.*?);\n", re.S)
+_ALTER = re.compile(r"ALTER TABLE (\w+)\s+(ADD COLUMN IF NOT EXISTS .*?);\n", re.S)
+_ADDED = re.compile(r"(?:^|,)\s*ADD COLUMN IF NOT EXISTS ")
 _COMMENT = re.compile(r"\bCOMMENT '((?:[^'\\]|\\.|'')*)'")
 _NAME = re.compile(r"(`[^`]+`|\w+)\s+")
 _AFTER_TYPE = ("DEFAULT", "ALIAS", "MATERIALIZED", "COMMENT", "CODEC", "TTL", "EPHEMERAL")
 
 
 def tables() -> list[Table]:
-    """The tables in the order of the migrations, with columns that later ones add."""
+    """The tables and views in the order of the migrations, with columns that later ones add."""
     found: dict[str, Table] = {}
     for text in _migrations():
         for name, body, rest in _CREATE.findall(text + "\n"):
@@ -156,11 +158,10 @@ def tables() -> list[Table]:
             comment = _COMMENT.findall(rest)
             made = tuple(column for column in columns if column is not None)
             found[name] = Table(name, _unquoted(comment[-1]) if comment else "", made)
-        for name, definition in _ADD.findall(text + "\n"):
-            column = _column(" ".join(definition.split()))
-            if column is not None and name in found:
-                table = found[name]
-                found[name] = Table(table.name, table.comment, (*table.columns, column))
+        for name, definitions in _ALTER.findall(text + "\n"):
+            added = [_column(" ".join(definition.split())) for definition in _ADDED.split(definitions)]
+            table = found[name]
+            found[name] = Table(name, table.comment, (*table.columns, *(c for c in added if c is not None)))
     return list(found.values())
 
 

@@ -122,11 +122,14 @@ async def test_ours_twice(embedded: Embedded) -> None:
         for statement in migration.statements:
             await store.command(statement)
     bare = await store.rows(
-        "SELECT table, name FROM system.columns WHERE database = 'litefuse' AND comment = '' ORDER BY table, name"
+        "SELECT table, name FROM system.columns WHERE database = 'litefuse' AND comment = '' "
+        "AND table NOT IN (SELECT name FROM system.tables WHERE engine = 'MaterializedView') ORDER BY table, name"
     )
     assert bare == []
     tables = await store.rows("SELECT name FROM system.tables WHERE database = 'litefuse'")
-    assert {("spans",), ("projects",), ("api_keys",), ("schema_migrations",)} <= set(tables)
+    assert {("spans",), ("trace_parts",), ("traces",), ("projects",), ("api_keys",), ("schema_migrations",)} <= set(
+        tables
+    )
     await store.close()
 
 
@@ -134,6 +137,8 @@ def test_ours_are_idempotent_by_their_words() -> None:
     for migration in load(MIGRATIONS):
         for statement in migration.statements:
             words = statement.upper()
+            if words.startswith("INSERT INTO TRACE_PARTS"):  # aggregates to which a row told twice is nothing new
+                continue
             assert "IF NOT EXISTS" in words or "IF EXISTS" in words or words.startswith("ALTER"), statement[:80]
             assert not words.startswith(("DROP", "TRUNCATE", "DELETE", "RENAME")), "additive only"
 
