@@ -1,0 +1,75 @@
+"""OpenTelemetry's GenAI conventions, `gen_ai.*`, and the flat counts and parameters that others write like them."""
+
+from __future__ import annotations
+
+from schemas.usage_names import (
+    NOT_USAGE,
+    PARAMETER_PREFIXES,
+    USAGE_ATTRIBUTES,
+    USAGE_INSIDE,
+    USAGE_PREFIXES,
+    USAGE_SPELLINGS,
+)
+from worker.map.counts import counted, net, with_total
+from worker.map.span import Span
+from worker.map.values import Value, filled
+
+#: Spelling → its kind of usage and its place among the spellings of that kind.
+_KIND_OF = {
+    spelling: (kind, rank) for kind, spellings in USAGE_SPELLINGS.items() for rank, spelling in enumerate(spellings)
+}
+
+
+def usage(span: Span) -> dict[str, int]:
+    """Counts of `gen_ai.usage.*` and `llm.token_count.*` (otel-mapping.md section 11.3, WB-21). Of several spellings of
+    a kind the first is taken, a 0 too; parts are taken out of the input and output they are in, if these are known."""
+    kinds, others = _pooled(_sent(span))
+    for attribute, kind in USAGE_ATTRIBUTES.items():
+        if kind not in kinds and (found := counted(span.attributes.get(attribute))) is not None:
+            kinds[kind] = found
+    gross_input, gross_output = kinds.get("input"), kinds.get("output")
+    for whole, parts in USAGE_INSIDE.items():
+        if whole in kinds:
+            kinds[whole] = net(kinds[whole], *[kinds.get(part) for part in parts])
+    return with_total({**others, **kinds}, gross_input, gross_output)
+
+
+def _sent(span: Span) -> dict[str, int]:
+    """The counts by what follows their prefix; the first prefix wins."""
+    found: dict[str, int] = {}
+    for key, value in span.attributes.items():
+        if key.startswith(USAGE_PREFIXES) and (tokens := counted(value)) is not None:
+            first = key.startswith(USAGE_PREFIXES[0])
+            name = key[len(USAGE_PREFIXES[0 if first else 1]) :]
+            if name and (first or name not in found):
+                found[name] = tokens
+    return found
+
+
+def _pooled(sent: dict[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """Counts by kind, the best spelling of each; and those of no known kind by name, without a leading `details.`. A
+    spelling behind `details.` that is not listed with it is that kind too, after all others: nothing counts twice."""
+    kinds: dict[str, int] = {}
+    ranks: dict[str, int] = {}
+    others: dict[str, int] = {}
+    for name, tokens in sent.items():
+        own = name.removeprefix("details.")
+        known = _KIND_OF.get(name) or _KIND_OF.get(own)
+        if known is not None:
+            kind, rank = known
+            if name not in _KIND_OF:
+                rank += len(_KIND_OF)
+            if kind not in ranks or rank < ranks[kind]:
+                kinds[kind], ranks[kind] = tokens, rank
+        elif own and own not in NOT_USAGE and (own == name or own not in sent):
+            others[own] = tokens
+    return kinds, others
+
+
+def model_parameters(span: Span) -> dict[str, Value]:
+    """What follows `gen_ai.request.` and `llm.invocation_parameters.`, except the model (section 9 row 6)."""
+    found: dict[str, Value] = {}
+    for prefix in reversed(PARAMETER_PREFIXES):
+        found |= {name: value for name, value in span.under(prefix).items() if name and filled(value)}
+    found.pop("model", None)
+    return found
