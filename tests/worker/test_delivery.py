@@ -14,6 +14,7 @@ import pytest
 from litefuse.errors import Fenced, RecordTooLarge, StoreTooBig, StoreUnavailable
 from litefuse.log.base import Committed, Headers, Placed, Record
 from litefuse.reasons import Reason
+from tests.worker.map.support import NoPrices
 from tests.worker.model import PARTITION, RECEIVED_NS, Crash, OnePartitionLog, Store, Trouble, record
 from worker import dead, pipeline, write
 from worker.backoff import Backoff
@@ -47,7 +48,7 @@ async def work(log: OnePartitionLog, store: Store, records: Sequence[Record], ro
     lane.feed([r for r in records if r.offset >= start], len(records))
     thread = DecoderThread()
     writer = Writer(PARTITION, log, log, store, Health(), thread.run, asyncio.Semaphore(2), 5.0, 60.0)
-    stages = pipeline.Stages(thread.run, Limits(1 << 20, rows_a_block, 0.0), Defaults())
+    stages = pipeline.Stages(thread.run, Limits(1 << 20, rows_a_block, 0.0), Defaults(), NoPrices)
     running = asyncio.create_task(pipeline.run(lane, stages, writer))
     try:
         while not running.done() and log.committed_now != Committed(len(records), ""):
@@ -333,7 +334,7 @@ async def test_no_block_holds_records_from_before_and_after_the_log_began_anew()
     log, store = OnePartitionLog(quiet()), Store(quiet())
     thread = DecoderThread()
     lane = Lane(PARTITION, read(Committed(1000, "")), Budget(1 << 30), 1000)
-    stages = pipeline.Stages(thread.run, Limits(1 << 20, 100, 60.0), Defaults())
+    stages = pipeline.Stages(thread.run, Limits(1 << 20, 100, 60.0), Defaults(), NoPrices)
     running = asyncio.create_task(pipeline.run(lane, stages, writer(log, store, thread)))
     lane.feed([record(1000, [(1, 0)])], 1001)
     while not log.commits and not lane.stopping:
