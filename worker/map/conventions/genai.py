@@ -11,8 +11,9 @@ from schemas.usage_names import (
     USAGE_SPELLINGS,
 )
 from worker.map.counts import counted, net, with_total
+from worker.map.indexed import rebuild
 from worker.map.span import Span
-from worker.map.values import Value, filled
+from worker.map.values import Attributes, Value, as_text, filled, json_list
 
 #: Spelling → its kind of usage and its place among the spellings of that kind.
 _KIND_OF = {
@@ -73,3 +74,59 @@ def model_parameters(span: Span) -> dict[str, Value]:
         found |= {name: value for name, value in span.under(prefix).items() if name and filled(value)}
     found.pop("model", None)
     return found
+
+
+DETAILS_EVENTS = frozenset(("gen_ai.client.inference.operation.details",))
+_CHOICE = "gen_ai.choice"
+_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
+MESSAGE_EVENTS = frozenset((*_ROLES, _CHOICE))
+
+
+def input_output(attributes: Attributes) -> tuple[Value, Value]:
+    """Messages, else arguments and result of a tool (section 8.1 step 20), of a span or of an event."""
+    given, output = attributes.get("gen_ai.input.messages"), attributes.get("gen_ai.output.messages")
+    if filled(given):
+        given = with_instructions(given, attributes.get("gen_ai.system_instructions"))
+    elif not filled(output):
+        given = attributes.get("gen_ai.tool.call.arguments")
+    return given, output if filled(output) else attributes.get("gen_ai.tool.call.result")
+
+
+def with_instructions(messages: Value, instructions: Value) -> Value:
+    """Messages with the system's instructions before them (section 8.4): unchanged when there are none, when a message
+    has the role `system` already, or when the messages are no list."""
+    if not filled(instructions):
+        return messages
+    found = json_list(messages)
+    if found is None or any(isinstance(m, dict) and m.get("role") == "system" for m in found):
+        return messages
+    parts = json_list(instructions)
+    content = as_text(instructions) if parts is None else "\n".join([_part_text(part) for part in parts])
+    return [{"role": "system", "content": content}, *found] if content else messages
+
+
+def _part_text(part: Value) -> str:
+    content = part.get("content") if isinstance(part, dict) else None
+    return as_text(part if content is None else content)
+
+
+def details_event(span: Span) -> tuple[Value, Value]:
+    """The same of the first event that has the details of the call and yields anything (step 5)."""
+    for event in span.events:
+        if event.name in DETAILS_EVENTS:
+            given, output = input_output(event.attributes)
+            if filled(given) or filled(output):
+                return given, output
+    return None, None
+
+
+def message_events(span: Span) -> tuple[Value, Value]:
+    """An event a message (step 6): `{role, ...attributes}` in order; the answers are choices, one as it is."""
+    messages = [{"role": _ROLES[event.name], **event.attributes} for event in span.events if event.name in _ROLES]
+    choices = [dict(event.attributes) for event in span.events if event.name == _CHOICE and event.attributes]
+    return messages or None, (choices[0] if len(choices) == 1 else choices) or None
+
+
+def indexed(span: Span) -> tuple[Value, Value]:
+    """`gen_ai.prompt.N.…` and `gen_ai.completion.N.…` of earlier OpenLLMetry, or the bare keys (step 18)."""
+    return rebuild(span.attributes, "gen_ai.prompt"), rebuild(span.attributes, "gen_ai.completion")

@@ -30,3 +30,19 @@ def model_parameters(span: Span) -> dict[str, Value] | None:
         if isinstance(config, dict):
             return config
     return None
+
+
+def input_output(span: Span) -> tuple[Value, Value]:
+    """`messages` of the input and `message` of the output, else all of each (section 8.1 step 2)."""
+    return _part(span, "genkit:input", "messages"), _part(span, "genkit:output", "message")
+
+
+def _part(span: Span, key: str, name: str) -> Value:
+    text = span.attributes.get(key)
+    if not isinstance(text, str) or text.strip() == "null":
+        return None if isinstance(text, str) else text
+    value = span.json(key)
+    if value is None:
+        return text
+    part = dig(value, name)
+    return value if part is None else part

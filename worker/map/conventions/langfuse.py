@@ -40,3 +40,8 @@ def _shaped(details: dict[str, Value], names: tuple[str, str, str, str, str]) ->
 def model_parameters(span: Span) -> dict[str, Value] | None:
     """`langfuse.observation.model.parameters` when it is a JSON object (section 9 row 1, WB-18)."""
     return json_object(span.attributes.get("langfuse.observation.model.parameters"))
+
+
+def input_output(span: Span) -> tuple[Value, Value]:
+    """What the SDK says of the observation (section 8.1 step 1)."""
+    return span.attributes.get("langfuse.observation.input"), span.attributes.get("langfuse.observation.output")

@@ -53,3 +53,11 @@ def linked_prompt(span: Span) -> dict[str, Value]:
         if isinstance(entry, dict) and filled(entry.get("name")):
             return entry
     return {}
+
+
+def input_output(span: Span) -> tuple[Value, Value]:
+    """Inputs and outputs of the function traced (section 8.1 step 12). Older releases give messages instead."""
+    inputs = span.attributes.get("mlflow.spanInputs")
+    if not filled(inputs):
+        inputs = span.attributes.get("mlflow.chat.messages")
+    return inputs, span.attributes.get("mlflow.spanOutputs")

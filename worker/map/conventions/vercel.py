@@ -87,3 +87,30 @@ def model_parameters(span: Span) -> dict[str, Value]:
     tier = dig(span.json(_METADATA), "openai", "serviceTier")
     found["service_tier"] = tier if filled(tier) else span.attributes.get("gen_ai.request.service_tier")
     return {name: value for name, value in found.items() if filled(value)}
+
+
+_INPUT = ("ai.prompt.messages", "ai.prompt", "ai.toolCall.args", "ai.value", "ai.values")
+_OUTPUT = (
+    "ai.response.text",
+    "ai.result.text",
+    "ai.toolCall.result",
+    "ai.response.object",
+    "ai.result.object",
+    "ai.response.toolCalls",
+    "ai.result.toolCalls",
+)
+
+
+def input_output(span: Span) -> tuple[Value, Value]:
+    """Attributes of the SDK (section 8.2), of version 3 (`ai.result.`) too; then GenAI's, which version 7 writes. What
+    was embedded is input, its vectors are no output (WB-14)."""
+    attributes = span.attributes
+    text, calls = attributes.get("ai.response.text"), attributes.get("ai.response.toolCalls")
+    output = first(attributes, _OUTPUT)
+    if text is not None and filled(calls):
+        output = {"role": "assistant", "content": text, "tool_calls": calls}
+    given = first(attributes, _INPUT)
+    if given is not None and output is not None:
+        return given, output
+    late = genai.input_output(attributes)
+    return late[0] if given is None else given, late[1] if output is None else output
