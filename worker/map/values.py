@@ -104,7 +104,7 @@ def number(value: Value) -> float | int | None:
         return None
     if isinstance(value, str):
         text = value.strip()
-        if not text or len(text) > 40 or not text.isascii():
+        if not text or len(text) > 40 or not text.isascii() or "_" in text:  # Python reads 1_000
             return None
         try:
             value = int(text) if text.lstrip("+-").isdigit() else float(text)

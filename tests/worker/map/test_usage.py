@@ -50,6 +50,7 @@ def test_section_11_strings_and_whole_numbers_are_counts(value: Any, count: int)
         1.5,
         "1.5",
         "many",
+        "1_000",
         "",
         True,
         False,
