@@ -36,12 +36,14 @@ def together(pairs: list[tuple[str, Value]]) -> Value:
     """The same of (rest of the key, value)."""
     paths = []
     is_list = False
+    most = 0  # slots if no two keys shared a list
     for rest, value in pairs:
-        path = _path(rest)
-        if path is not None:
+        path, slots = _path(rest)
+        if path:
             paths.append((path, value))
+            most += slots
             is_list = is_list or (len(path) > 1 and type(path[0]) is int)
-    root, complete = _tree(paths)
+    root, complete = _tree(paths, bounded=most > SLOTS)
     if not complete:  # which keys fit must not depend on their order: ask again, lowest index first
         root, _ = _tree(sorted(paths, key=lambda pair: [(type(s) is str, s) for s in pair[0]]))
     if not root:
@@ -49,16 +51,22 @@ def together(pairs: list[tuple[str, Value]]) -> Value:
     return _as_list(root) if is_list and root.size else {str(name): _made(inner) for name, inner in root.items()}
 
 
-def _path(rest: str) -> Path | None:
-    """Segments of a key, indices as numbers; None when it is not to be read."""
-    segments = rest.split(".", _DEPTH)
-    if not _RESERVED.isdisjoint(segments) or (len(segments) > _DEPTH and not _RESERVED.isdisjoint(rest.split("."))):
-        return None
-    return [_index(s) if s.isdigit() and s.isascii() else s for s in segments]
-
-
-def _index(digits: str) -> int:
-    return int(digits) if len(digits) < 10 else SLOTS
+def _path(rest: str) -> tuple[Path, int]:
+    """Segments of a key, indices as numbers, and the slots it takes by itself; empty for a key that is not to be read."""
+    segments: Path = []
+    slots = 0
+    for segment in rest.split(".", _DEPTH):
+        if segment.isdigit() and segment.isascii():
+            index = int(segment) if len(segment) < 10 else SLOTS
+            slots += index + 1
+            segments.append(index)
+        elif segment in _RESERVED:
+            return [], 0
+        else:
+            segments.append(segment)
+    if len(segments) > _DEPTH and not _RESERVED.isdisjoint(rest.split(".")):
+        return [], 0
+    return segments, slots
 
 
 class _Branch(dict[str | int, Any]):
@@ -71,15 +79,16 @@ class _Branch(dict[str | int, Any]):
         self.size = 0
 
 
-def _tree(paths: Iterable[tuple[Path, Value]]) -> tuple[_Branch, bool]:
-    """All paths that fit the budget as one tree, and whether all did. Where a value and a branch meet, the branch stays."""
+def _tree(paths: Iterable[tuple[Path, Value]], bounded: bool = True) -> tuple[_Branch, bool]:
+    """All paths that fit the budget (if asked to keep one) as one tree, and whether all did. Where a value and a branch meet, the branch stays."""
     root, left, complete = _Branch(), SLOTS, True
     for path, value in paths:
-        price = _price(root, path)
-        if price > left:
-            complete = False
-            continue
-        left -= price
+        if bounded:
+            price = _price(root, path)
+            if price > left:
+                complete = False
+                continue
+            left -= price
         node = root
         last = len(path) - 1
         for place, segment in enumerate(path):
