@@ -80,7 +80,8 @@ class _Branch(dict[str | int, Any]):
 
 
 def _tree(paths: Iterable[tuple[Path, Value]], bounded: bool = True) -> tuple[_Branch, bool]:
-    """All paths that fit the budget (if asked to keep one) as one tree, and whether all did. Where a value and a branch meet, the branch stays."""
+    """All paths that fit the budget (if asked to keep one) as one tree, and whether all did. Where a value and a branch
+    meet, the branch stays."""
     root, left, complete = _Branch(), SLOTS, True
     for path, value in paths:
         if bounded:

@@ -99,7 +99,7 @@ def _texts(mapped: Mapped, span: Span) -> None:
     raw_input, raw_output = input_output(span)
     own_input, mapped.output = stored(raw_input), stored(raw_output)
     metadata = user_metadata(span)
-    mapped.input, mapped.tool_definitions = join_definitions(span, metadata, own_input)
+    mapped.input, mapped.tool_definitions = join_definitions(span, metadata, own_input, raw_input)
     mapped.metadata = flatten(metadata)
     mapped.tool_calls = tool_calls(span, mapped.output if raw_output is None else raw_output)
     mapped.input_preview, mapped.output_preview = previews(own_input, mapped.output, mapped)

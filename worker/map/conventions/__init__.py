@@ -1,4 +1,5 @@
 """What each SDK and framework writes, a file a convention: small functions from a span to the values of one field.
 
-`worker/map/order.py` says in which order they are asked. How to add one: docs/conventions.md.
+The module of each field (`worker/map/io.py`, `usage.py` …) says in which order they are asked. How to add one:
+docs/conventions.md.
 """
