@@ -1,0 +1,147 @@
+"""The whole `metadata` of an observation, put together from a stored row (otel-mapping.md sections 8.6, 15 and 19).
+
+The row keeps every attribute once, typed, as it was sent; what of it people see as metadata is decided when it is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from litefuse.otlp.values import float_text
+from schemas.conventions import (
+    ASSOCIATION,
+    MLFLOW_TRACE_TAG,
+    NOT_ASSOCIATION,
+    OPENINFERENCE_METADATA,
+    REMOVED,
+    REMOVED_TREES,
+)
+
+Attributes = Mapping[str, Any]
+#: A map column as clients give it: a dict, or pairs.
+MapColumn = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+_MLFLOW_SCOPE = "mlflow.tracing.provider"
+_BRANCHES = tuple(f"{tree}." for tree in REMOVED_TREES)
+
+
+def observation_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"attributes": …, "resourceAttributes": …, "scope": …, <names of the user's>: …}` of a row of the table `spans`.
+
+    `row` holds the columns `attributes_{string,int,float,bool,json}`, `resource_{…}`, `scope_name`, `scope_version`,
+    `scope_attributes`, `scope_attribute_types` and `metadata`, map columns as dicts or as pairs; one that is absent is
+    empty. `attributes` is left out for spans of the Langfuse SDKs, whose attributes are all fields; its values are text,
+    other types as JSON text. Values of the resource and of the scope keep their types. Values of the user's are the text
+    that is stored: who shows them as JSON decodes each once.
+    """
+    scope_name = row.get("scope_name") or ""
+    resource = _typed_columns(row, "resource")
+    found: dict[str, Any] = {}
+    if not scope_name.startswith("langfuse-sdk"):
+        own = mlflow_decoded(_typed_columns(row, "attributes"), scope_name, resource)
+        found["attributes"] = {key: _text(value) for key, value in own.items() if not _shown_elsewhere(key, value)}
+    found["resourceAttributes"] = resource
+    found["scope"] = {
+        "name": scope_name,
+        "version": row.get("scope_version") or "",
+        "attributes": _scope_attributes(row),
+    }
+    # User names that are those of built-in parts were renamed when they were stored (WB-27).
+    return dict(row.get("metadata") or ()) | found
+
+
+def mlflow_decoded(attributes: Attributes, scope_name: str, resource: Attributes) -> Attributes:
+    """The attributes of a span of MLflow's with each JSON text of a string replaced by that string (WB-32); of any other
+    span, or without any such text, the attributes themselves.
+
+    MLflow writes what is set through its API as JSON: strings arrive in quotes. Its trace tags are raw, as is what is set
+    by plain OpenTelemetry calls; lists, objects and numbers stay text. Not to be applied to its own result: a text that
+    held quotes of its own would lose them.
+    """
+    if (
+        scope_name != _MLFLOW_SCOPE
+        and resource.get("telemetry.sdk.name") != "mlflow"
+        and "mlflow.traceRequestId" not in attributes
+    ):
+        return attributes
+    decoded: dict[str, str] = {}
+    for key, value in attributes.items():
+        if isinstance(value, str) and value[:1] == '"' and value[-1:] == '"' and not key.startswith(MLFLOW_TRACE_TAG):
+            text = _json_string(value)
+            if text is not None:
+                decoded[key] = text
+    return {**attributes, **decoded} if decoded else attributes
+
+
+def _json_string(text: str) -> str | None:
+    """The string that this JSON text is; None for anything else."""
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return None
+    return found.replace("\0", "\ufffd") if isinstance(found, str) else None
+
+
+def _shown_elsewhere(key: str, value: Any) -> bool:
+    """Whether an attribute is seen as input, output or user metadata (section 8.6, WB-38)."""
+    if key in REMOVED or key in REMOVED_TREES or key.startswith(_BRANCHES):
+        return True
+    if key == OPENINFERENCE_METADATA:
+        return bool(value != "")
+    return key.startswith(ASSOCIATION) and key not in NOT_ASSOCIATION and len(key) > len(ASSOCIATION)
+
+
+def _typed_columns(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The attributes in the columns `<prefix>_string` … as one dict; empty values are left out (WB-1)."""
+    found: dict[str, Any] = {}
+    for kind in ("string", "int", "float", "bool"):
+        found.update(row.get(f"{prefix}_{kind}") or ())
+    for key, text in dict(row.get(f"{prefix}_json") or ()).items():
+        if text != "null":
+            found[key] = _plain(orjson.loads(text))
+    return {key: _finite(value) for key, value in found.items()}
+
+
+def _scope_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    types = dict(row.get("scope_attribute_types") or ())
+    found: dict[str, Any] = {}
+    for key, text in dict(row.get("scope_attributes") or ()).items():
+        kind = types.get(key)
+        if kind == "int":
+            found[key] = int(text)
+        elif kind == "float":
+            found[key] = _finite(float(text))
+        elif kind == "bool":
+            found[key] = text == "true"
+        elif kind != "json":
+            found[key] = text
+        elif text != "null":
+            found[key] = _plain(orjson.loads(text))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """What the JSON text form of litefuse.otlp.values stands for: bytes as base64 text, NaN and infinities by name."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        if len(value) == 1:
+            for mark in ("bytesValue", "doubleValue"):
+                if mark in value:
+                    return value[mark]
+            value = value.get("kvlistValue", value)
+        return {key: _plain(entry) for key, entry in value.items()}
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities by name, because JSON has none; all else as it is."""
+    return float_text(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode("utf-8")
