@@ -53,7 +53,7 @@ SELECT
     toStartOfHour(s.start_time) AS hour,
     s.trace_id AS trace_id,
     s.retention_days AS retention_days,
-    min((s.start_time, child, s.span_id, bitNot(s.version), s.observation_name, s.environment)) AS first,
+    min((s.start_time, child, s.span_id, bitNot(s.version), substringUTF8(s.observation_name, 1, 1000), s.environment)) AS first,
     max(s.end_time) AS end_time,
     maxIf(
         (
@@ -120,7 +120,7 @@ SELECT
     toStartOfHour(s.start_time) AS hour,
     s.trace_id AS trace_id,
     s.retention_days AS retention_days,
-    min((s.start_time, child, s.span_id, bitNot(s.version), s.observation_name, s.environment)) AS first,
+    min((s.start_time, child, s.span_id, bitNot(s.version), substringUTF8(s.observation_name, 1, 1000), s.environment)) AS first,
     max(s.end_time) AS end_time,
     maxIf(
         (

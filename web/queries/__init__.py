@@ -1,0 +1,15 @@
+"""What the API and the UI ask of ClickHouse: each question a pure function that writes one statement, and a thin async
+function that runs it.
+
+- statement.py     a statement with its parameters; the one place that binds the project
+- conditions.py    filters as values, and as SQL
+- merge.py         traces as SQL: parts put together, and what filters leave of them
+- traces.py        lists of traces, walked back in time; counts; pages
+- numbers.py       what is counted and summed of a trace, from spans without their copies
+- observations.py  one trace's observations, and lists of observations
+- sessions.py      sessions and users
+- metrics.py       calls of models by hour or day
+
+Times are Unix nanoseconds, durations nanoseconds, costs Decimal USD. All raise litefuse.errors.StoreError as the store
+does, and ValueError for a filter or a limit that cannot be.
+"""
