@@ -67,7 +67,10 @@ def _named(span: Span, names: tuple[str, str, str]) -> dict[str, int]:
 
 
 def _costs(sent: Mapping[str, Value]) -> dict[str, int]:
-    found = {kind: cost for kind, value in sent.items() if (cost := picodollars(value)) is not None}
+    # JSON may spell NUL, which is kept out of the columns (section 21).
+    found = {
+        kind.replace("\0", "\ufffd"): cost for kind, value in sent.items() if (cost := picodollars(value)) is not None
+    }
     if found and "total" not in found:
         total = sum(found.values())
         if total <= MAX_USD * PICODOLLARS:

@@ -40,8 +40,8 @@ def net(gross: int, *parts: int | None) -> int:
 
 
 def only_counts(usage: Mapping[str, Value]) -> dict[str, int]:
-    """The entries that are counts, by the names they have."""
-    return {key: found for key, value in usage.items() if (found := counted(value)) is not None}
+    """The entries that are counts, by the names they have; JSON may spell NUL, which is kept out (section 21)."""
+    return {key.replace("\0", "\ufffd"): found for key, value in usage.items() if (found := counted(value)) is not None}
 
 
 def with_total(usage: dict[str, int], *gross: int | None) -> dict[str, int]:

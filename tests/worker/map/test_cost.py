@@ -135,6 +135,10 @@ def test_section_12_a_total_beyond_the_column_is_left_out() -> None:
     assert details({"input": MAX_USD, "output": MAX_USD}) == {"input": MAX_USD * USD, "output": MAX_USD * USD}
 
 
+def test_section_21_no_nul_in_names_of_cost_details() -> None:
+    assert details('{"a\\u0000b": 1}') == {"a\ufffdb": USD, "total": USD}
+
+
 def test_section_12_nothing_stated_is_none_so_that_a_price_is_looked_up() -> None:
     assert cost() is None
     assert cost(**{"gen_ai.usage.cost": -1, "llm.cost.total": "x", "mlflow.llm.cost": "[]"}) is None

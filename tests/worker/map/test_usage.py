@@ -268,6 +268,10 @@ def test_wb_20_extra_keys_do_not_replace_those_of_the_shape() -> None:
     }
 
 
+def test_section_21_no_nul_in_names_of_usage_details() -> None:
+    assert details('{"a\\u0000b": 1}') == {"a\ufffdb": 1, "total": 1}
+
+
 # --- 11.3: generic ---
 
 PLAIN = [kind for kind in USAGE_SPELLINGS if kind in ("input", "output", "total")]
