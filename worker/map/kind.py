@@ -135,10 +135,7 @@ def _text(value: Value) -> str:
 
 def _any_of(attributes: Attributes, names: Iterable[str]) -> bool:
     """Whether one of these is meaningful."""
-    for name in names:  # a loop: any() and a generator take twice as long, on every span
-        if name in attributes and meaningful(attributes[name]):
-            return True
-    return False
+    return any(name in attributes and meaningful(attributes[name]) for name in names)
 
 
 #: In the order of section 5: the family of attributes without which a step says nothing (`Span.families`), and the step.
