@@ -177,6 +177,14 @@ SPANS_MAPPED = _counter("SPANS_MAPPED", "spans_mapped", "spans", "Spans that had
 MAPPING_ERRORS = _counter(
     "MAPPING_ERRORS", "mapping_errors", "spans", "Spans kept without some of their LLM columns; spans.mapping_error says why"
 )
+UNPRICED = _counters(
+    "UNPRICED",
+    "spans_without_price",
+    "spans",
+    "Spans with a model and usage whose cost is null: no price for the model, for kinds of its tokens, or an amount beyond "
+    "the columns",
+    {"reason": Label(("model", "kinds", "amount"))},
+)
 ROWS_INSERTED = _counter(
     "ROWS_INSERTED", "rows_inserted", "rows", "Rows of inserts that ClickHouse acknowledged or that a look found there"
 )
