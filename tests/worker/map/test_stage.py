@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -205,9 +206,13 @@ def test_a_span_is_read_with_its_resource_scope_and_events() -> None:
 
 def test_picodollars_are_decimals_of_twelve_places() -> None:
     found = decimals([1, None, 0, 999_999_999_999_999_999, -5])
-    assert [None if v is None else str(v) for v in found.to_pylist()] == [
-        "0.000000000001", None, "0E-12", "999999.999999999999", "-0.000000000005",
-    ]  # fmt: skip
+    assert [v and f"{v:f}" for v in found.to_pylist()] == [
+        "0.000000000001",
+        None,
+        Decimal(0),
+        "999999.999999999999",
+        "-0.000000000005",
+    ]
 
 
 def _table_columns() -> Iterator[tuple[str, str]]:
