@@ -172,12 +172,17 @@ def _add(call: Object, found: _Found) -> None:
     known = (id_, "", "") if id_ else ("", name, text)
     if known not in found:
         found[known] = ToolCall(
-            id=id_,
-            name=name,
-            arguments=text,
-            type=kind if isinstance(kind, str) else "",
+            id=_without_nul(id_),
+            name=_without_nul(name),
+            arguments=_without_nul(text),
+            type=_without_nul(kind) if isinstance(kind, str) else "",
             index=index if type(index) is int and 0 <= index < 1 << 32 else 0,
         )
+
+
+def _without_nul(text: str) -> str:
+    """JSON may spell NUL, which is kept out of the columns (section 21)."""
+    return text.replace("\0", "\ufffd")
 
 
 def _list(value: Value) -> list[Value]:

@@ -66,9 +66,10 @@ def input_output(span: Span) -> tuple[Value, Value]:
 
 def stored(value: Value) -> str:
     """What the columns hold (section 8.5): text as sent, else compact JSON, with no JSON text inside decoded; empty for
-    none. References to media (section 18) are text like any other."""
+    none. References to media (section 18) are text like any other. Text out of JSON may hold NUL, which is kept out of the
+    columns (section 21); in JSON it is escaped."""
     if isinstance(value, str):
-        return value
+        return value.replace("\0", "\ufffd")
     return "" if value is None else json_text(value)
 
 

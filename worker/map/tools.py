@@ -184,7 +184,8 @@ def definitions(value: Value) -> dict[str, str]:
         tool = parsed(entry) if isinstance(entry, str) else entry
         if isinstance(tool, dict) and (name := _name(tool)) and name not in found:
             found[name] = _definition(tool)
-    return found
+    # JSON may spell NUL, which is kept out of the columns (section 21).
+    return {name.replace("\0", "\ufffd"): definition for name, definition in found.items()}
 
 
 def _definition(tool: Tool) -> str:

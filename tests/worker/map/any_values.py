@@ -213,6 +213,8 @@ class Maker:
 
     def document_text(self) -> str:
         found = json.dumps(self.document())
+        if self.random.random() < 0.2:  # attributes never hold NUL, but JSON in them may spell it
+            found = found.replace("lie", "n\\u0000l").replace("look", "l\\u0000k").replace('"a"', '"\\u0000"')
         if self.random.random() < 0.1:
             found = json.dumps(found)
         return found if self.random.random() < 0.9 else found[: self.random.randrange(len(found))]

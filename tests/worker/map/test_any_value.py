@@ -18,6 +18,7 @@ from schemas.conventions import (
     ASSOCIATION,
     METADATA_PREFIXES,
     NOT_ASSOCIATION,
+    NOT_METADATA,
     OPENINFERENCE_METADATA,
     REMOVED,
     REMOVED_TREES,
@@ -109,6 +110,29 @@ def test_nothing_is_lost_between_the_request_and_its_metadata() -> None:
             _nothing_lost(rows[f"{place + 1:016x}"], span, seed)
 
 
+def test_what_is_taken_out_as_metadata_is_shown_as_metadata() -> None:
+    """A name of the user's is there, by itself or by the names within it; joined tools are shown in the input."""
+    for seed, span in spans():
+        found = as_mapped(span)
+        for key in span.attributes:
+            own, of_trace = _name(key, (*METADATA_PREFIXES, ASSOCIATION)), _name(key, ("langfuse.trace.metadata.",))
+            if key in NOT_METADATA or key in NOT_ASSOCIATION or key == ASSOCIATION:
+                continue
+            if own is not None and not (own == "tools" and found.tool_definitions):
+                assert _has(found.metadata, own), (seed, key)
+            if of_trace is not None:
+                assert _has(found.trace_metadata, of_trace), (seed, key)
+
+
+def _name(key: str, prefixes: tuple[str, ...]) -> str | None:
+    return next((key[len(prefix) :] for prefix in prefixes if key.startswith(prefix)), None)
+
+
+def _has(flat: Mapping[str, str], name: str) -> bool:
+    """Also behind `user.`, where names of built-in parts go (WB-27)."""
+    return any(key == own or key.startswith(f"{own}.") for key in flat for own in (name, f"user.{name}"))
+
+
 def _nothing_lost(row: dict[str, Any], span: Span, seed: int) -> None:
     assert row["mapping_error"] == "", seed
     shown = observation_metadata(row)
@@ -183,8 +207,12 @@ def _parsed(value: Any) -> Any:
 
 
 def _written(value: Any) -> None:
-    """Text is UTF-8 and goes into an Arrow column."""
-    if isinstance(value, str):
+    """Text is UTF-8 without NUL, and goes into an Arrow column."""
+    if isinstance(value, ToolCall):
+        _written([value.id, value.name, value.arguments, value.type])
+    elif isinstance(value, str):
+        assert "\0" not in value
         pa.array([value], pa.utf8())
-    elif isinstance(value, dict):
-        pa.array(list(value), pa.utf8())
+    elif isinstance(value, dict | list):
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            _written(part)
