@@ -82,13 +82,15 @@ def hour(ns: int, values: Values) -> str:
     return f"toDateTime({values.add('UInt32', max(0, ns) // 1_000_000_000 // 3600 * 3600)}, 'UTC')"
 
 
-def merged(restriction: str) -> str:
+def merged(restriction: str, window: str = "true") -> str:
     """A subquery: one row a trace. `restriction` is SQL on trace_parts that keeps or drops traces as a whole (trace_id IN …),
-    never some of their rows. ClickHouse reads what the outer query uses of it."""
+    never some of their rows; `part_start` is the earliest start among the rows of the window. ClickHouse reads what the
+    outer query uses of it."""
     return f"""(
         SELECT
             p.trace_id AS trace_id,
             min(tupleElement(p.first, 'time')) AS start_time,
+            minIf(tupleElement(p.first, 'time'), {window}) AS part_start,
             max(p.end_time) AS end_time,
             max(p.hour) AS last_hour,
             max(tupleElement(p.name, 'rank')) AS name_rank,
@@ -110,7 +112,7 @@ def merged(restriction: str) -> str:
     )"""
 
 
-def named(restriction: str) -> str:
+def named(restriction: str, window: str = "true") -> str:
     """`merged` with the column `name`, exact for traces without a root too; needs the spans of those."""
     rootless = (
         f"SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {restriction} "
@@ -118,7 +120,7 @@ def named(restriction: str) -> str:
     )
     return f"""(
         SELECT m.*, if(m.name_rank > 0, m.said_name, if(o.trace_id != '', o.name, m.first_name)) AS name
-        FROM {merged(restriction)} AS m
+        FROM {merged(restriction, window)} AS m
         LEFT JOIN {orphans(f"trace_id IN ({rootless})")} AS o ON o.trace_id = m.trace_id
     )"""
 

@@ -84,19 +84,11 @@ def by_trace(restriction: str) -> str:
     )"""
 
 
-def statement(
-    project_id: str,
-    trace_ids: Sequence[str],
-    low_ns: int,
-    high_ns: int,
-    conditions_: Sequence[Condition] = (),
-) -> Statement:
-    """The numbers of these traces, whose spans start in [low_ns, high_ns); only of those that fulfil the conditions."""
+def statement(project_id: str, trace_ids: Sequence[str], low_ns: int, high_ns: int) -> Statement:
+    """The numbers of these traces, whose spans start in [low_ns, high_ns)."""
     values = Values()
     restriction = f"{spans_of(values, low_ns, high_ns)} AND trace_id IN {values.texts(list(trace_ids))}"
-    return bind(
-        project_id, f"SELECT trace_id, {_NAMES} FROM {by_trace(restriction)} WHERE {where(conditions_, values)}", values
-    )
+    return bind(project_id, f"SELECT trace_id, {_NAMES} FROM {by_trace(restriction)}", values)
 
 
 def where(conditions_: Sequence[Condition], values: Values) -> str:
@@ -105,17 +97,12 @@ def where(conditions_: Sequence[Condition], values: Values) -> str:
 
 
 async def of_traces(
-    store: Store,
-    project_id: str,
-    trace_ids: Sequence[str],
-    low_ns: int,
-    high_ns: int,
-    conditions_: Sequence[Condition] = (),
+    store: Store, project_id: str, trace_ids: Sequence[str], low_ns: int, high_ns: int
 ) -> dict[str, Numbers]:
     """Trace id → its numbers. A trace without spans (all expired) has none."""
     if not trace_ids:
         return {}
-    rows = await run(store, statement(project_id, trace_ids, low_ns, high_ns, conditions_))
+    rows = await run(store, statement(project_id, trace_ids, low_ns, high_ns))
     return {row[0]: Numbers(*row[1:]) for row in rows}
 
 

@@ -1,13 +1,14 @@
 """Lists of traces: the newest first, walked back in time.
 
-A trace belongs to the window of time that holds its true start, its earliest over all hours. `candidates` finds the traces
-that have a part in the window, by the earliest start there; `rows` puts their parts of all hours together, and what turns
-out to start before the window, or does not match, is left out: a trace that started earlier is found again in an earlier
-window. Windows grow twofold, and so does the number of candidates, until the page is full or there is nothing before.
+A trace belongs to the window of time that holds its true start, its earliest over all hours. Candidates are the traces
+that have a part in the window, by the earliest start there. Their parts of all hours are put together, and what turns out
+to start before the window, or does not match, is left out: a trace that started earlier is found again in an earlier
+window. Windows grow, and so does the number of candidates, until the page is full or there is nothing before.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -18,8 +19,9 @@ from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
 
 MAX_LIMIT = 1000
-#: Candidates that one statement completes, at most.
-_MOST_CANDIDATES = 8192
+#: How windows and numbers of candidates grow, and how many candidates one statement completes at most.
+_GROWTH = 8
+_MOST_CANDIDATES = 131_072
 #: What the start of a trace can be: spans are of 1970 or later, and hours are 32 bit.
 _END_NS = 4_294_800_000 * 1_000_000_000
 
@@ -73,10 +75,6 @@ class Trace:
     output_preview: str
     numbers: Numbers = numbers.NONE
 
-    @property
-    def position(self) -> Position:
-        return Position(self.start_ns, self.id)
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -98,35 +96,65 @@ def extent(project_id: str) -> Statement:
     return bind(project_id, f"SELECT {', '.join(f'ifNull({end}, 0)' for end in ends)}")
 
 
-def candidates(project_id: str, filter_: Filter, low_ns: int, before: Position, limit: int) -> Statement:
-    """Traces with a part in [low_ns, before), newest part first: id and start of the earliest part there, Unix ns. All
-    that start there and match are among them."""
+def step(
+    project_id: str, filter_: Filter, low_ns: int, before: Position, candidates: int, *, bounded: bool = True
+) -> Statement:
+    """Traces that start in [low_ns, before) and match, newest first, of at most so many candidates.
+
+    A row is: whether it is a result; its start, Unix ns, and id; how many candidates there were; start and id of the last of
+    them, which is a row even when it is no result. `bounded`: there are spans from `before` on that are better left unread.
+    """
     values = Values()
     # A position without an id is the end of a window: what starts at it lies behind.
-    last = before.start_ns - (before.trace_id == "")
-    sql = f"""
-        SELECT trace_id, toUnixTimestamp64Nano(min(tupleElement(first, 'time'))) AS start_ns
+    hours = f"hour >= {hour(low_ns, values)} AND hour <= {hour(before.start_ns - (not before.trace_id), values)}"
+    conditions = filter_.of_parts
+    exact = by_name(conditions)
+    can_match = saying(conditions, low_ns, values) + _by_numbers(filter_, low_ns, hours, bounded, values)
+    found = f"""
+        SELECT trace_id
         FROM trace_parts
-        WHERE {PROJECT} AND hour >= {hour(low_ns, values)} AND hour <= {hour(last, values)}
-          AND {saying(filter_.of_parts, low_ns, values)}
+        WHERE {PROJECT} AND {hours} AND {can_match}
         GROUP BY trace_id
-        HAVING start_ns >= {values.add("Int64", low_ns)}
-           AND (start_ns, trace_id) < ({values.add("Int64", before.start_ns)}, {values.text(before.trace_id)})
-        ORDER BY start_ns DESC, trace_id DESC
-        LIMIT {values.add("UInt64", limit)}"""
+        HAVING toUnixTimestamp64Nano(min(tupleElement(first, 'time'))) >= {values.add("Int64", low_ns)}
+           AND (toUnixTimestamp64Nano(min(tupleElement(first, 'time'))), trace_id)
+               < ({values.add("Int64", before.start_ns)}, {values.text(before.trace_id)})
+        ORDER BY min(tupleElement(first, 'time')) DESC, trace_id DESC
+        LIMIT {values.add("UInt64", candidates)}"""
+    traces = (named if exact else merged)(f"trace_id IN ({found})", f"p.hour >= {hour(low_ns, values)}")
+    sql = f"""
+        SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, known,
+            toUnixTimestamp64Nano(tupleElement(last, 1)), tupleElement(last, 2)
+        FROM (
+            SELECT start_time, trace_id, part_start, start_time >= {values.time(low_ns)} AND {where(conditions, values)} AS is_result,
+                count() OVER () AS known, min((part_start, trace_id)) OVER () AS last
+            FROM {traces}
+        )
+        WHERE is_result OR (part_start, trace_id) = last
+        ORDER BY start_time DESC, trace_id DESC"""
     return bind(project_id, sql, values)
 
 
-def rows(project_id: str, filter_: Filter, trace_ids: Sequence[str], low_ns: int) -> Statement:
-    """Those of the traces that start at low_ns or later and match (but for what only numbers tell), in order."""
+def _by_numbers(filter_: Filter, low_ns: int, hours: str, bounded: bool, values: Values) -> str:
+    """For conditions on numbers: SQL on trace_parts that traces starting in the window fulfil only when their numbers do. All
+    spans of such traces start at low_ns or later, and before the end of the traces' last hour."""
+    if not filter_.of_numbers:
+        return ""
+    within = f"SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {hours}"
+    spans = f"{numbers.spans_of(values, low_ns, None)} AND trace_id IN ({within})"
+    if bounded:
+        last = f"SELECT max(hour) + INTERVAL 1 HOUR FROM trace_parts WHERE {PROJECT} AND trace_id IN ({within})"
+        spans += f" AND start_time < ({last})"
+    matching = f"SELECT trace_id FROM {numbers.by_trace(spans)} WHERE {numbers.where(filter_.of_numbers, values)}"
+    return f" AND trace_id IN ({matching})"
+
+
+def rows(project_id: str, trace_ids: Sequence[str]) -> Statement:
+    """These traces, newest first; of those without a root a rough name."""
     values = Values()
-    conditions = filter_.of_parts
-    exact = by_name(conditions)
     restriction = f"trace_id IN {values.texts(list(trace_ids))}"
     sql = f"""
-        SELECT {_ROW.format(name="name" if exact else _ROUGH_NAME)}
-        FROM {named(restriction) if exact else merged(restriction)}
-        WHERE start_time >= {values.time(low_ns)} AND {where(conditions, values)}
+        SELECT {_ROW.format(name=_ROUGH_NAME)}
+        FROM {merged(restriction)}
         ORDER BY start_time DESC, trace_id DESC"""
     return bind(project_id, sql, values)
 
@@ -185,51 +213,53 @@ def names(project_id: str, trace_ids: Sequence[str], low_ns: int, high_ns: int) 
 
 
 async def newest(
-    store: Store, project_id: str, filter_: Filter | None = None, limit: int = 50, before: Position | None = None
+    store: Store,
+    project_id: str,
+    filter_: Filter | None = None,
+    limit: int = 50,
+    before: Position | None = None,
+    *,
+    now_ns: int | None = None,
 ) -> Page:
-    """The newest traces that match, those before a position (the `next` of the page before)."""
+    """The newest traces that match, those before a position (the `next` of the page before). `now_ns`, Unix ns, is where
+    the walk begins to look; no result depends on it."""
     filter_ = filter_ or Filter()
-    limit = checked(limit)
-    first_s, last_s = (await run(store, extent(project_id)))[0]
-    if not last_s:
-        return Page((), None)
-    end = min(_END_NS, last_s * 1_000_000_000 + HOUR_NS)
-    if filter_.until_ns is not None:
-        end = min(end, filter_.until_ns)
-    at = min(Position(end, ""), before) if before is not None else Position(end, "")
-    bottom = max(first_s * 1_000_000_000, filter_.since_ns or 0)
-    found: list[Trace] = []
-    width, count = HOUR_NS, _first_count(filter_, limit)
-    low = max(bottom, at.start_ns // HOUR_NS * HOUR_NS)
-    while at > (bottom, "") and len(found) <= limit:
-        known = await run(store, candidates(project_id, filter_, low, at, count))
-        if known:
-            found += await _complete(store, project_id, filter_, [row[0] for row in known], low)
-        if len(known) == count:
-            at = Position(known[-1][1], known[-1][0])
-            count = min(2 * count, _MOST_CANDIDATES)
-        else:
-            at = Position(low, "")
-            low, width = max(bottom, low - width), 2 * width
-    page = found[:limit]
-    if not filter_.of_numbers:
-        page = await with_numbers(store, project_id, page)
-    page = page if by_name(filter_.conditions) else await _with_names(store, project_id, page)
-    return Page(page, page[-1].position if len(found) > limit else None)
+    found = await _walk(store, project_id, filter_, checked(limit), before, now_ns or time.time_ns())
+    page = await by_ids(store, project_id, [position.trace_id for position in found[:limit]])
+    return Page(page, found[limit - 1] if len(found) > limit else None)
 
 
-def _first_count(filter_: Filter, limit: int) -> int:
-    """A few more than asked for: some have started before the window. Numbers can be any trace's, so more of those."""
-    return max(limit + 1 + limit // 8, 512 if filter_.of_numbers else 0)
+async def _walk(
+    store: Store, project_id: str, filter_: Filter, limit: int, before: Position | None, now_ns: int
+) -> list[Position]:
+    """Where the traces are: at least `limit` + 1 of them, or all."""
+    at = Position(min(filter_.until_ns or _END_NS, _END_NS), "")
+    if before is not None:
+        at = min(at, before)
+    bottom, end = filter_.since_ns or 0, None
+    low, width = max(bottom, _hour_before(min(at.start_ns, now_ns))), HOUR_NS
+    count = limit + 1 + limit // 8  # a few of them have started before the window
+    found: list[Position] = []
+    while at > (bottom, ""):
+        statement = step(project_id, filter_, low, at, count, bounded=end is None or at.start_ns < end)
+        answer = await run(store, statement)
+        found += [Position(row[1], row[2]) for row in answer if row[0]]
+        if len(found) > limit:
+            break
+        if end is None:  # the window of now does not fill the page: where is there anything?
+            first_s, last_s = (await run(store, extent(project_id)))[0]
+            bottom, end = max(bottom, first_s * 1_000_000_000), last_s * 1_000_000_000 + HOUR_NS
+        if answer and answer[0][3] == count:
+            at, count = Position(answer[0][4], answer[0][5]), min(_GROWTH * count, _MOST_CANDIDATES)
+            continue
+        at, width = Position(min(low, end), ""), _GROWTH * width
+        low = max(bottom, _hour_before(at.start_ns) + HOUR_NS - width)
+    return found
 
 
-async def _complete(
-    store: Store, project_id: str, filter_: Filter, trace_ids: Sequence[str], low_ns: int
-) -> list[Trace]:
-    found = [_trace(row) for row in await run(store, rows(project_id, filter_, trace_ids, low_ns))]
-    if not filter_.of_numbers or not found:
-        return found
-    return await with_numbers(store, project_id, found, filter_)
+def _hour_before(ns: int) -> int:
+    """The start of the hour of the instant before."""
+    return max(0, (ns - 1) // HOUR_NS * HOUR_NS)
 
 
 async def page(
@@ -259,20 +289,16 @@ async def by_ids(store: Store, project_id: str, trace_ids: Sequence[str]) -> lis
     """Those of these traces that there are, newest first, with their numbers."""
     if not trace_ids:
         return []
-    found = [_trace(row) for row in await run(store, rows(project_id, Filter(), trace_ids, 0))]
+    found = [_trace(row) for row in await run(store, rows(project_id, trace_ids))]
     return await _with_names(store, project_id, await with_numbers(store, project_id, found))
 
 
-async def with_numbers(
-    store: Store, project_id: str, traces: Sequence[Trace], filter_: Filter | None = None
-) -> list[Trace]:
-    """The traces with their numbers; with a filter, those whose numbers match."""
+async def with_numbers(store: Store, project_id: str, traces: Sequence[Trace]) -> list[Trace]:
+    """The traces with their numbers."""
     if not traces:
         return []
-    low, high = _range(traces)
-    conditions = filter_.of_numbers if filter_ else ()
-    found = await numbers.of_traces(store, project_id, [t.id for t in traces], low, high, conditions)
-    return [replace(t, numbers=found.get(t.id, numbers.NONE)) for t in traces if t.id in found or not conditions]
+    found = await numbers.of_traces(store, project_id, [t.id for t in traces], *_range(traces))
+    return [replace(t, numbers=found.get(t.id, numbers.NONE)) for t in traces]
 
 
 async def _with_names(store: Store, project_id: str, traces: Sequence[Trace]) -> list[Trace]:

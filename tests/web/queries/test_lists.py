@@ -227,7 +227,7 @@ async def test_numbers_are_of_the_newest_copies(server: Server, store: Store) ->
 
 
 async def test_empty_project(store: Store) -> None:
-    assert await traces.newest(store, "nobody") == traces.Page((), None)
+    assert await traces.newest(store, "nobody") == traces.Page([], None)
     assert await traces.count(store, "nobody") == 0
     assert await traces.page(store, "nobody") == []
 
