@@ -53,7 +53,8 @@ def previews(
     answer = _output(answered, _value(answered, answered_value), mapped.tool_calls)
     if not answer and not answered and mapped.level == "ERROR":
         answer = folded(mapped.level_message)
-    return asked, answer
+    # JSON may spell NUL, which is kept out of the columns (otel-mapping.md section 21).
+    return asked.replace("\0", "\ufffd"), answer.replace("\0", "\ufffd")
 
 
 def folded(text: str) -> str:
