@@ -6,7 +6,7 @@ The row keeps every attribute once, typed, as it was sent; what of it people see
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -19,11 +19,12 @@ from schemas.conventions import (
     OPENINFERENCE_METADATA,
     REMOVED,
     REMOVED_TREES,
+    TOOL_LISTS,
+    TOOL_NUMBERED,
+    TOOL_OBJECT,
 )
 
 Attributes = Mapping[str, Any]
-#: A map column as clients give it: a dict, or pairs.
-MapColumn = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 _MLFLOW_SCOPE = "mlflow.tracing.provider"
 _BRANCHES = tuple(f"{tree}." for tree in REMOVED_TREES)
@@ -33,9 +34,9 @@ def observation_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
     """`{"attributes": …, "resourceAttributes": …, "scope": …, <names of the user's>: …}` of a row of the table `spans`.
 
     `row` holds the columns `attributes_{string,int,float,bool,json}`, `resource_{…}`, `scope_name`, `scope_version`,
-    `scope_attributes`, `scope_attribute_types` and `metadata`, map columns as dicts or as pairs; one that is absent is
-    empty. `attributes` is left out for spans of the Langfuse SDKs, whose attributes are all fields; its values are text,
-    other types as JSON text. Values of the resource and of the scope keep their types. Values of the user's are the text
+    `scope_attributes`, `scope_attribute_types`, `metadata` and `tool_definitions`, map columns as dicts or as pairs; one
+    that is absent is empty. `attributes` is left out for spans of the Langfuse SDKs, whose attributes are all fields; its
+    values are text, other types as JSON text. Values of the resource and of the scope keep their types. Values of the user's are the text
     that is stored: who shows them as JSON decodes each once.
     """
     scope_name = row.get("scope_name") or ""
@@ -43,7 +44,9 @@ def observation_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if not scope_name.startswith("langfuse-sdk"):
         own = mlflow_decoded(_typed_columns(row, "attributes"), scope_name, resource)
-        found["attributes"] = {key: _text(value) for key, value in own.items() if not _shown_elsewhere(key, value)}
+        shown = {key: value for key, value in own.items() if not _shown_elsewhere(key, value)}
+        tools = dict(row.get("tool_definitions") or ())
+        found["attributes"] = {key: _text(value) for key, value in (_without(shown, tools) if tools else shown).items()}
     found["resourceAttributes"] = resource
     found["scope"] = {
         "name": scope_name,
@@ -79,10 +82,7 @@ def mlflow_decoded(attributes: Attributes, scope_name: str, resource: Attributes
 
 def _json_string(text: str) -> str | None:
     """The string that this JSON text is; None for anything else."""
-    try:
-        found = orjson.loads(text)
-    except ValueError:
-        return None
+    found = _parsed(text)
     return found.replace("\0", "\ufffd") if isinstance(found, str) else None
 
 
@@ -93,6 +93,50 @@ def _shown_elsewhere(key: str, value: Any) -> bool:
     if key == OPENINFERENCE_METADATA:
         return bool(value != "")
     return key.startswith(ASSOCIATION) and key not in NOT_ASSOCIATION and len(key) > len(ASSOCIATION)
+
+
+def _without(attributes: Attributes, tools: Mapping[str, str]) -> dict[str, Any]:
+    """The attributes without lists of tools that are all in the input (section 14.1); other lists stay."""
+    found = dict(attributes)
+    for key, value in attributes.items():
+        if key in TOOL_LISTS:
+            lists = _parsed(value)
+        elif key.startswith(TOOL_NUMBERED[0]) and key.endswith(TOOL_NUMBERED[1]):
+            lists = [value]
+        elif key == TOOL_OBJECT[0]:
+            parameters = _parsed(value)
+            if isinstance(parameters, dict) and _all_in(parameters.get(TOOL_OBJECT[1]), tools):
+                found[key] = {name: part for name, part in parameters.items() if name != TOOL_OBJECT[1]}
+            continue
+        else:
+            continue
+        if _all_in(lists, tools):
+            del found[key]
+    return found
+
+
+def _all_in(entries: Any, tools: Mapping[str, str]) -> bool:
+    """Whether this is a list of tools, each among the `tools` by name."""
+    return isinstance(entries, list) and bool(entries) and all(_tool_name(entry) in tools for entry in entries)
+
+
+def _tool_name(entry: Any) -> str:
+    tool = _parsed(entry)
+    if not isinstance(tool, dict):
+        return ""
+    function = tool.get("function")
+    name = (function if isinstance(function, dict) else tool).get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _parsed(value: Any) -> Any:
+    """The value behind JSON text; None where it is none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _typed_columns(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -357,6 +357,12 @@ REMOVED_TREES = (
     "llm.output_messages",
 )
 
+#: Tools that a model was offered: shown with the input they were joined to, when they were (section 14.1).
+TOOL_LISTS = ("ai.prompt.tools", "gen_ai.tool.definitions", "mlflow.chat.tools", "lk.function_tools")
+TOOL_NUMBERED = ("llm.tools.", ".tool.json_schema")
+#: An object in which only this name is such a list.
+TOOL_OBJECT = ("model_request_parameters", "function_tools")
+
 # --- Experiments (section 17) ---
 
 #: Our name → attribute; all to text.

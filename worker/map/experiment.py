@@ -16,7 +16,7 @@ _PREFIX = "langfuse.experiment."
 def experiment(span: Span) -> dict[str, str]:
     """`id`, `name`, `dataset_id`, `item_id` … as text, and `metadata.<name>` and `item_metadata.<name>`, flat; what is not
     filled is left out, so most spans get an empty dict."""
-    if "langfuse" not in span.families or not any([key.startswith(_PREFIX) for key in span.attributes]):  # noqa: C419
+    if "langfuse" not in span.families or not any(key.startswith(_PREFIX) for key in span.sdk_keys):
         return {}
     found = {name: as_text(value) for name, key in EXPERIMENT.items() if filled(value := span.attributes.get(key))}
     version = _timestamp(span.attributes.get(EXPERIMENT_ITEM_VERSION))

@@ -51,8 +51,9 @@ def add_attributes(found: Metadata, span: Span, objects: tuple[str, ...], prefix
     stay flat, their values are as sent, but for those of Langfuse's SDK (`unquoted`)."""
     _add_object(found, span, objects)
     quoted = quotes_values(span)
-    for key, value in span.attributes.items():
+    for key in span.sdk_keys:
         if key.startswith(prefixes) and key not in NOT_METADATA:
+            value = span.attributes[key]
             size = next(len(prefix) for prefix in prefixes if key.startswith(prefix))
             _put(found, key[size:], unquoted(value) if quoted else value)
 

@@ -47,6 +47,11 @@ class Span:
         return frozenset([key.partition(".")[0] for key in self.attributes])
 
     @cached_property
+    def sdk_keys(self) -> list[str]:
+        """The attribute keys in which SDKs let their users say things, `langfuse.` and `ai.`, in order."""
+        return [key for key in self.attributes if key.startswith(("langfuse.", "ai."))]
+
+    @cached_property
     def is_root(self) -> bool:
         """Without a parent, or said to be a root by `langfuse.internal.as_root` (section 16.1)."""
         return not self.parent_span_id or self.attributes.get("langfuse.internal.as_root") in (True, "true")

@@ -253,7 +253,8 @@ def test_wb_9_laminar_and_openllmetry(key: str, sent: str, expected: str) -> Non
 )
 def test_section_5_step_10_a_named_model_makes_a_generation(key: str) -> None:
     assert kind({key: "m"}) == "GENERATION"
-    for nothing in ("", [], {}):
+    empty: tuple[Any, ...] = ("", [], {})
+    for nothing in empty:
         assert kind({key: nothing}) == "SPAN"
     assert kind({"ai.model.id": "m"}) == "SPAN"
 

@@ -79,7 +79,7 @@ def test_section_3_a_level_that_is_no_word_of_the_table_is_ignored(value: Any) -
     ],
 )
 def test_section_7_livekit_plumbing_is_debug(name: str) -> None:
-    of_livekit = {"scope_name": "livekit-agents", "name": name}
+    of_livekit: dict[str, Any] = {"scope_name": "livekit-agents", "name": name}
     assert level(span(**of_livekit))[0] == "DEBUG"
     assert level(failed(**of_livekit))[0] == "ERROR"
     assert level(span({LEVEL: "warn"}, **of_livekit))[0] == "WARNING"
@@ -88,7 +88,7 @@ def test_section_7_livekit_plumbing_is_debug(name: str) -> None:
 
 
 def test_wb_8_a_failed_tool_of_livekit_is_an_error() -> None:
-    of_livekit = {"scope_name": "livekit-agents", "name": "function_tool"}
+    of_livekit: dict[str, Any] = {"scope_name": "livekit-agents", "name": "function_tool"}
     assert level(span({"lk.function_tool.is_error": True}, **of_livekit))[0] == "ERROR"
     assert level(span({"lk.function_tool.is_error": False}, **of_livekit))[0] == "DEFAULT"
     assert level(span({"lk.function_tool.is_error": True, LEVEL: "info"}, **of_livekit))[0] == "DEFAULT"

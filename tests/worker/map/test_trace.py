@@ -44,7 +44,8 @@ def test_section_16_1_a_root_has_no_parent_or_is_said_to_be_one() -> None:
 def test_section_2_root_of_the_application() -> None:
     assert child({"langfuse.internal.is_app_root": True}).is_app_root
     assert child({"langfuse.internal.is_app_root": "true"}).is_app_root
-    for other in (False, "false", 5, [], {}):
+    others: tuple[Any, ...] = (False, "false", 5, [], {})
+    for other in others:
         assert not child({"langfuse.internal.is_app_root": other}).is_app_root
 
 
