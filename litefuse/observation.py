@@ -36,8 +36,8 @@ def observation_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
     `row` holds the columns `attributes_{string,int,float,bool,json}`, `resource_{…}`, `scope_name`, `scope_version`,
     `scope_attributes`, `scope_attribute_types`, `metadata` and `tool_definitions`, map columns as dicts or as pairs; one
     that is absent is empty. `attributes` is left out for spans of the Langfuse SDKs, whose attributes are all fields; its
-    values are text, other types as JSON text. Values of the resource and of the scope keep their types. Values of the user's are the text
-    that is stored: who shows them as JSON decodes each once.
+    values are text, other types as JSON text. Values of the resource and of the scope keep their types. Values of the
+    user's are the text that is stored: who shows them as JSON decodes each once.
     """
     scope_name = row.get("scope_name") or ""
     resource = _typed_columns(row, "resource")
@@ -46,7 +46,9 @@ def observation_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
         own = mlflow_decoded(_typed_columns(row, "attributes"), scope_name, resource)
         shown = {key: value for key, value in own.items() if not _shown_elsewhere(key, value)}
         tools = dict(row.get("tool_definitions") or ())
-        found["attributes"] = {key: _text(value) for key, value in (_without(shown, tools) if tools else shown).items()}
+        if tools:
+            shown = _without(shown, tools)
+        found["attributes"] = {key: _text(value) for key, value in shown.items()}
     found["resourceAttributes"] = resource
     found["scope"] = {
         "name": scope_name,
