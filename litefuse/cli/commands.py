@@ -77,6 +77,9 @@ TABLE: tuple[Command, ...] = (
     Command("keys", _TOOLS, "create, list and revoke API keys", "cli", _ENGINE),
     Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli", (*_LOG, *_TOPICS, "kafka_compression")),
     Command(
+        "prices", _TOOLS, "what models cost: look it up, set it for a project, price stored spans anew", "cli", _ENGINE
+    ),
+    Command(
         "status", _TOOLS, "lag, rates, parts and dead letters on one screen", "cli", (*_ENGINE, *_LOG, "kafka_group")
     ),
 )

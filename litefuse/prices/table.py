@@ -18,8 +18,10 @@ _READ = """SELECT project_id, model, provider, toUnixTimestamp64Nano(start_time)
 FROM prices FINAL
 WHERE NOT deleted
 ORDER BY project_id, model, provider, start_time"""
+#: The version has to grow also when clocks differ, or within a microsecond.
+_NOW = "greatest(now64(6, 'UTC'), (SELECT max(updated_at) + toIntervalMicrosecond(1) FROM prices))"
 _TIMEOUT_S = 10.0
-_WRITE = {"async_insert": "0"}
+_WRITE = {"async_insert": "0", "max_query_size": str(16 << 20)}
 
 
 class Rows(Protocol):
@@ -52,14 +54,15 @@ async def write(store: Commands, overrides: Sequence[Override], *, deleted: bool
     """Store these prices, all or none, or mark them as removed. Raises StoreError."""
     if not overrides:
         return
-    values = ",\n".join(
-        f"({_text(o.project_id)}, {_text(o.match)}, {_text(o.provider)}, fromUnixTimestamp64Nano({o.start_ns}, 'UTC'), "
-        f"{_map(o.tiers[0][1])}, {_tiers(o)}, now64(6, 'UTC'), {str(deleted).lower()})"
+    rows = " UNION ALL ".join(
+        f"SELECT {_text(o.project_id)}, {_text(o.match)}, {_text(o.provider)}, "
+        f"fromUnixTimestamp64Nano(toInt64({o.start_ns}), 'UTC'), {_map(o.tiers[0][1])}, {_tiers(o)}, {_NOW}, "
+        f"{str(deleted).lower()}"
         for o in overrides
     )
     await store.command(
-        "INSERT INTO prices (project_id, model, provider, start_time, usd_per_million, tiers, updated_at, deleted) VALUES "
-        + values,
+        "INSERT INTO prices (project_id, model, provider, start_time, usd_per_million, tiers, updated_at, deleted) "
+        + rows,
         settings=_WRITE,
         timeout=_TIMEOUT_S,
     )
@@ -98,4 +101,4 @@ def _map(rates: Sequence[tuple[str, int]]) -> str:
 
 def _tiers(override: Override) -> str:
     tiers = ", ".join(f"({above}, {_map(rates)})" for above, rates in override.tiers[1:])
-    return f"[{tiers}]"
+    return f"CAST([{tiers}], 'Array(Tuple(above UInt64, usd_per_million Map(LowCardinality(String), Decimal(18, 6))))')"
