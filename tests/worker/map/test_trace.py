@@ -41,7 +41,7 @@ def test_section_16_1_a_root_has_no_parent_or_is_said_to_be_one() -> None:
     assert not child({"langfuse.internal.as_root": "yes"}).is_root
 
 
-def test_section_2_root_of_the_application() -> None:
+def test_wb_29_root_of_the_application_names_a_trace_without_a_root() -> None:
     assert child({"langfuse.internal.is_app_root": True}).is_app_root
     assert child({"langfuse.internal.is_app_root": "true"}).is_app_root
     others: tuple[Any, ...] = (False, "false", 5, [], {})
@@ -110,7 +110,7 @@ def test_wb_31_a_session_that_is_a_conversation_is_told_apart() -> None:
     assert (found.session_id, found.session_is_conversation) == ("s", False)
 
 
-def test_section_16_2_ids_are_made_text() -> None:
+def test_wb_4_ids_that_are_no_text_are_made_text() -> None:
     assert said({"user.id": 48151623}).user_id == "48151623"
     assert said({"session.id": True}).session_id == "true"
 
