@@ -21,7 +21,7 @@ _CHAT = (
     (Model("claude-sonnet-4-20250514", "claude-sonnet-4-20250514", "anthropic", 65, (3.0, 15.0)), 14),
     (Model("claude-3-5-haiku-20241022", "claude-3-5-haiku-20241022", "anthropic", 95, (0.8, 4.0)), 6),
     (Model("gemini-2.5-flash", "gemini-2.5-flash", "gcp.gemini", 120, (0.3, 2.5)), 7),
-    (Model("support-70b", "support-70b-v3", "vllm", 40, (0.0, 0.0)), 3),
+    (Model("support-70b", "support-70b", "vllm", 40, (0.0, 0.0)), 3),
 )
 _EMBEDDING = Model("text-embedding-3-small", "text-embedding-3-small", "openai", 0, (0.02, 0.0))
 _TOOLS = (
