@@ -108,8 +108,8 @@ def _section(feeds: dict[str, list[Body]], found: dict[str, list[Once]]) -> Sect
         "map",
         "Map stage: CPU µs a span",
         ("spans", "bytes a span", "mapped", "decode", "map"),
-        note="`worker.map.map_spans` alone, in one thread, with the catalogue of prices; decode beside it. `map` is what a span "
-        "costs that is mapped; where none is, one that is looked at.",
+        note="`worker.map.map_spans` alone, in one thread, with the catalogue of prices; decode beside it. `map` is what a "
+        "span costs that is mapped; where none is, one that is looked at.",
     )
     section = Section([table])
     for name, rounds in found.items():

@@ -227,8 +227,9 @@ def _section(
         "queries",
         f"Queries over {short(filled.spans)} spans: ms",
         ("question", "median", "p95", "aim", ""),
-        note=f"{short(filled.spans)} spans of a month, {short(filled.repeated)} of them sent twice: {short(rows)} rows in {count} "
-        f"parts, {short(size / 1e6)} MB, filled in {took:.0f} s. Each question {len(next(iter(samples.values())))} times.",
+        note=f"{short(filled.spans)} spans of a month, {short(filled.repeated)} of them sent twice: {short(rows)} rows in "
+        f"{count} parts, {short(size / 1e6)} MB, filled in {took:.0f} s. Each question was asked "
+        f"{len(next(iter(samples.values())))} times.",
     )
     section = Section([table])
     worst: dict[float, tuple[float, float]] = {}

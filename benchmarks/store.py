@@ -9,17 +9,18 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.inputs import Body
 from benchmarks.llm.traffic import requests
-from benchmarks.records import PROJECT, records, slices
+from benchmarks.records import records
 from litefuse.clickhouse.client import Store
 from litefuse.log.base import Record
 from litefuse.prices import Book
 from litefuse.prices.catalogue import catalogue
 from worker.block import Cutter, Limits
 from worker.decode import Defaults, decode
+from worker.lane import SLICE_BYTES
 from worker.map import map_spans
 from worker.write import INSERT_SETTINGS, ipc
 
@@ -77,7 +78,7 @@ def _sliced(bodies: Iterable[Body], rng: random.Random) -> Iterator[tuple[list[R
     """Slices of records as a lane takes them, with the spans in them that are new, and those that are repeated."""
     kept: deque[tuple[int, Body]] = deque()
     batch: list[Body] = []
-    once = twice = 0
+    once = twice = offset = 0
     for number, body in enumerate(bodies):
         batch.append(body)
         once += body.spans
@@ -87,15 +88,19 @@ def _sliced(bodies: Iterable[Body], rng: random.Random) -> Iterator[tuple[list[R
             again = kept.popleft()[1]
             batch.append(again)
             twice += again.spans
-        if sum(len(b.data) for b in batch) >= 1 << 20:
-            for taken in slices(records(batch)):
-                yield taken, once, twice
-                once = twice = 0
-            batch = []
-    for taken in slices(records([*batch, *(body for _, body in kept)])):
-        yield taken, once, twice + sum(body.spans for _, body in kept)
-        once = twice = 0
-        kept.clear()
+        if sum(len(b.data) for b in batch) >= SLICE_BYTES:
+            yield _records(batch, offset), once, twice
+            offset += len(batch)
+            batch, once, twice = [], 0, 0
+    twice += sum(body.spans for _, body in kept)
+    batch += [body for _, body in kept]
+    if batch:
+        yield _records(batch, offset), once, twice
+
+
+def _records(batch: list[Body], offset: int) -> list[Record]:
+    """As a consumer gives them; offsets go on from batch to batch, as those of a log do: a block is cut by them."""
+    return [replace(record, offset=offset + i) for i, record in enumerate(records(batch))]
 
 
 async def _add(cutter: Cutter, taken: list[Record], book: Book) -> None:
@@ -103,8 +108,8 @@ async def _add(cutter: Cutter, taken: list[Record], book: Book) -> None:
 
     def work() -> None:
         piece = decode(taken, _DEFAULTS, 0.0)
-        if piece.letters:
-            raise ValueError(f"made up spans are refused: {piece.letters[0]}")
+        if piece.letters or len(piece.records) < len(taken):
+            raise ValueError(f"made up spans are refused, or not all were decoded: {piece.letters[:1]}")
         cutter.add(piece.mapped(map_spans(piece.spans, book)))
 
     await asyncio.to_thread(work)
@@ -134,6 +139,3 @@ async def parts(store: Store) -> tuple[int, int, int]:
     )
     count, rows, size = found[0]
     return int(count), int(rows), int(size)
-
-
-__all__ = ("PROJECT", "Filled", "fill", "parts")
