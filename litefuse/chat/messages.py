@@ -17,6 +17,35 @@ from litefuse.chat.parts import CALLS, RESULTS, Object, Pieces, add_content, cal
 
 _JSON = frozenset('[{"')
 _DEPTH = 6
+#: Entries that a look from the end takes in.
+_TAIL = 100
+#: What makes a message more than its role and its text.
+_MORE = frozenset(
+    (
+        *(
+            "tool_calls",
+            "toolCalls",
+            "tool_call_id",
+            "toolCallId",
+            "toolName",
+            "function_call",
+            "name",
+            "args",
+            "arguments",
+        ),
+        *(
+            "message",
+            "delta",
+            "data",
+            "kwargs",
+            "additional_kwargs",
+            "parts",
+            "reasoning",
+            "reasoning_content",
+            "thinking",
+        ),
+    )
+)
 #: Names that messages are under, in order, and the role of a bare text there; empty for the role that was asked for.
 _HOLDERS = (
     ("messages", ""),
@@ -77,9 +106,9 @@ def of_value(value: Value, role: str = "user") -> list[Message]:
 
 
 def backwards(value: Value, role: str = "user") -> Iterator[Message]:
-    """The messages of a parsed value from the last to the first, each read only when it is asked for."""
-    of_items, items = located(value, role)
-    for item in reversed(items):
+    """The last messages of a parsed value, the last one first, each read only when it is asked for."""
+    of_items, items = located(value, role, tail=True)
+    for item in reversed(items[-_TAIL:]):
         yield from reversed(of_item(item, of_items))
 
 
@@ -91,27 +120,30 @@ def parsed(text: str) -> Value:
         return None
 
 
-def located(value: Value, role: str, depth: int = 0) -> tuple[str, Sequence[Value]]:
+def located(value: Value, role: str, depth: int = 0, tail: bool = False) -> tuple[str, Sequence[Value]]:
     """Where the messages of a value are: the list of them, and the role of bare text in it. Looks only at the top of the
-    value, so that of a long history no more is read than wanted."""
+    value, and `tail` only at the end of lists of lists, so that of a long history no more is read than wanted."""
     if isinstance(value, str):
         return role, [value] if value else []
     if isinstance(value, list):
         if value and isinstance(value[0], list):  # LangChain: a list of messages for each prompt
-            return role, [entry for inner in value if isinstance(inner, list) for entry in inner]
+            lists = value[-_TAIL:] if tail else value
+            return role, [entry for inner in lists if isinstance(inner, list) for entry in inner]
         if len(value) == 1 and isinstance(value[0], dict) and depth < _DEPTH and not _is_message(value[0]):
-            return located(value[0], role, depth + 1)
+            return located(value[0], role, depth + 1, tail)
         return role, value
     if not isinstance(value, dict) or depth > _DEPTH:
         return role, []
-    if _is_message(value):
+    if "messages" not in value and _is_message(value):
         return role, [value]
     for name, of_name in _HOLDERS:
         inner = value.get(name)
+        if not inner:
+            continue
         if isinstance(inner, str) and name == "messages":
             inner = parsed(inner) if inner[:1] == "[" else None
-        if inner and isinstance(inner, (str, list, dict)):
-            found = located(inner, of_name or role, depth + 1)
+        if isinstance(inner, (str, list, dict)):
+            found = located(inner, of_name or role, depth + 1, tail)
             if any(_may_be_message(item) for item in found[1][-3:]):
                 return found
     return role, []
@@ -150,6 +182,10 @@ def of_item(item: Value, role: str, depth: int = 0) -> list[Message]:
         return [_plain(item, role)]
     if not isinstance(item, dict) or depth > _DEPTH:
         return []
+    word, content = item.get("role"), item.get("content")
+    is_text = isinstance(content, str) and content[:2] != "[{"
+    if is_text and isinstance(word, str) and word != "tool" and _MORE.isdisjoint(item):
+        return [Message(role_of(word), str(content))]
     inner = _unwrapped(item)
     if inner is not None:
         within = _word(item) or role

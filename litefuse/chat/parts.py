@@ -31,8 +31,8 @@ RESULTS = frozenset(
         "custom_tool_call_output",
     )
 )
-_HOLDS_CALL = ("functionCall", "function_call", "toolUse", "tool_call")
-_HOLDS_RESULT = ("toolResult", "functionResponse", "function_response")
+_HOLDS_CALL = ("functionCall", "function_call", "toolUse", "toolRequest", "tool_call")
+_HOLDS_RESULT = ("toolResult", "toolResponse", "functionResponse", "function_response")
 _HOLDS_MEDIA = {
     "inlineData": "file",
     "inline_data": "file",
@@ -211,7 +211,7 @@ def _add_call(entry: Object, into: Pieces) -> None:
 
 
 def _id(entry: Object) -> str:
-    for name in ("call_id", "id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id"):
+    for name in ("call_id", "id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id", "ref"):
         value = entry.get(name)
         if isinstance(value, str) and value:
             return value

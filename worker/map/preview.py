@@ -47,11 +47,11 @@ def previews(
     """The previews of an input and an output as stored: at most 200 characters of one line each, empty for none.
 
     `sent_value` and `answered_value` are what the texts were parsed to, if they were. The calls of an answer that has no
-    text are `mapped.tool_calls`; where nothing came out of a failed span, the line is its error.
+    text are `mapped.tool_calls`; where a failed span says nothing, the line is its error.
     """
     asked = _input(sent, _value(sent, sent_value))
     answer = _output(answered, _value(answered, answered_value), mapped.tool_calls)
-    if not answer and not answered and mapped.level == "ERROR":
+    if not answer and mapped.level == "ERROR":
         answer = folded(mapped.level_message)
     # JSON may spell NUL, which is kept out of the columns (otel-mapping.md section 21).
     return asked.replace("\0", "\ufffd"), answer.replace("\0", "\ufffd")
@@ -104,7 +104,13 @@ def _output(text: str, value: Value, calls: list[ToolCall]) -> str:
             break
     if calls:
         return folded(_called(calls))
-    return "" if is_chat else folded(_gist(text, value))
+    return "" if is_chat or _is_vectors(value) else folded(_gist(text, value))
+
+
+def _is_vectors(value: Value) -> bool:
+    """Whether this is the answer to a request for embeddings: numbers that tell nobody anything."""
+    data = value.get("data") if isinstance(value, dict) else None
+    return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and "embedding" in data[0]
 
 
 def _media(message: Message) -> str:

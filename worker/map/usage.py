@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.usage_names import CACHED_KINDS, REASONING_KINDS
-from worker.map.conventions import adk, genai, genkit, langfuse, mlflow, vercel
+from worker.map.conventions import adk, genai, genkit, langfuse, litellm, mlflow, vercel
 from worker.map.counts import added
 from worker.map.scalars import totals_skipped
 from worker.map.span import Span
@@ -40,6 +40,8 @@ def usage(span: Span, kind: str) -> dict[str, int]:
         found = counts
     elif span.scope_name == adk.SCOPE:
         found = adk.usage(span)
+    elif span.scope_name == litellm.SCOPE:
+        found = litellm.usage(span)
     elif not families.isdisjoint(("gen_ai", "llm", "ai")):
         found = genai.usage(span)
     else:
