@@ -65,3 +65,34 @@ def test_tokens_of_a_trace_are_those_of_its_calls(client: str) -> None:
         said_by_hand = sum(int(g["usage"]["total"]) for g in trace.get("generations", []))
         counted = sum(row["input_tokens"] + row["output_tokens"] for row in spans)
         assert counted == times * sum(call["input_tokens"] + call["output_tokens"] for call in sent) + said_by_hand
+
+
+#: Keys of `expected.json` that are compared; `note` is prose, and `scores` are not sent as spans.
+_OF_TRACES = {
+    *(
+        "trace_id",
+        "name",
+        "user",
+        "session",
+        "tags",
+        "metadata",
+        "environment",
+        "release",
+        "version",
+        "public",
+        "input",
+    ),
+    *("output", "observations", "tree", "observation_types", "generations", "error", "error_spans", "attributes"),
+    *("model_calls", "note", "scores"),
+}
+_OF_CALLS = {
+    *("endpoint", "model", "stream", "messages", "output_text", "tool_calls", "input_tokens", "cached_input_tokens"),
+    *("output_tokens", "reasoning_tokens", "token_counts_sent", "error", "status"),
+}
+
+
+def test_no_key_of_the_files_is_passed_over() -> None:
+    for client in corpus_expected.clients():
+        for trace in json.loads((CORPUS / client / "expected.json").read_text())["traces"]:
+            assert trace.keys() <= _OF_TRACES
+            assert all(call.keys() <= _OF_CALLS for call in trace["model_calls"])
