@@ -6,6 +6,7 @@ function that runs it.
 - merge.py         traces as SQL: parts put together, and what filters leave of them
 - traces.py        lists of traces, walked back in time; counts; pages
 - numbers.py       what is counted and summed of a trace, from spans without their copies
+- texts.py         input and output of traces in full
 - observations.py  one trace's observations, and lists of observations
 - sessions.py      sessions and users
 - metrics.py       calls of models by hour or day

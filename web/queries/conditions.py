@@ -52,9 +52,9 @@ _ORDER = ("=", "<>", ">", "<", ">=", "<=")
 
 
 def sql(condition: Condition, columns: Mapping[str, Column], values: Values) -> str:
-    """The condition on merged rows. Raises ValueError for a column, operator or value that does not fit."""
+    """The condition on merged rows, in brackets. Raises ValueError for a column, operator or value that does not fit."""
     column = _column(condition, columns)
-    return _sql(condition, column.kind, column.sql, values)
+    return f"({_sql(condition, column.kind, f'({column.sql})', values)})"
 
 
 def said(condition: Condition, columns: Mapping[str, Column], values: Values) -> str | None:
@@ -65,7 +65,7 @@ def said(condition: Condition, columns: Mapping[str, Column], values: Values) ->
     if column.said is None or operator in ("none of", "is null", *_TEXT_NOT) or column.kind in ("number", "time"):
         return None
     if column.kind == "bool":
-        return column.said if (operator == "=") == bool(value) else None
+        return f"({column.said})" if (operator == "=") == bool(value) else None
     if column.kind == "list" and operator == "all of":
         if not _texts(condition):
             return None

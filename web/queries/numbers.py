@@ -107,12 +107,13 @@ async def of_traces(
 
 
 def by_group(group: str, traces: str, restriction: str) -> str:
-    """The numbers of all traces of each group: `traces` is a subquery of trace_id and the column `group`."""
+    """A query: the numbers of all traces of each group. `traces` is a subquery with trace_id and the column `group`, which
+    spans may have too, with another meaning."""
     return f"""
-        SELECT t.{group} AS {group}, {_NAMES}
+        SELECT group_id, {_NAMES}
         FROM (
-            SELECT {group},{_SUMS}
+            SELECT t.group_id AS group_id,{_SUMS}
             FROM (SELECT * FROM spans FINAL WHERE {PROJECT} AND {restriction}) AS s
-            INNER JOIN {traces} AS t ON t.trace_id = s.trace_id
-            GROUP BY {group}
-        ) AS t"""
+            INNER JOIN (SELECT trace_id, {group} AS group_id FROM {traces}) AS t ON t.trace_id = s.trace_id
+            GROUP BY group_id
+        )"""

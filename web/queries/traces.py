@@ -125,7 +125,8 @@ def step(
         SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, known,
             toUnixTimestamp64Nano(tupleElement(last, 1)), tupleElement(last, 2)
         FROM (
-            SELECT start_time, trace_id, part_start, start_time >= {values.time(low_ns)} AND {where(conditions, values)} AS is_result,
+            SELECT start_time, trace_id, part_start,
+                start_time >= {values.time(low_ns)} AND {where(conditions, values)} AS is_result,
                 count() OVER () AS known, min((part_start, trace_id)) OVER () AS last
             FROM {traces}
         )

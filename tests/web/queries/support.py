@@ -247,7 +247,7 @@ def random_trace(chance: random.Random, trace_id: str, start: int, longest: int 
     """A trace over up to three weeks, or a second; with or without a root; which says what it likes anywhere."""
     reach = chance.choice([0, 1000, SECOND, SECOND, HOUR, 3 * HOUR, 30 * HOUR, 21 * 24 * HOUR])
     size = chance.randint(1, longest)
-    ids = chance.sample([f"{trace_id[:4]}{n:012x}" for n in range(3 * longest)], size)
+    ids = chance.sample([f"{trace_id[-4:]}{n:012x}" for n in range(3 * longest)], size)
     at = [start + chance.choice([0, chance.randint(0, reach)]) for _ in ids]
     rooted = chance.random() < 0.7
     spans = []

@@ -1,0 +1,326 @@
+"""Observations: all of one trace, without its time being known, and lists of them, the newest first.
+
+`SMALL` are the columns that lists read; `LARGE` those that only a trace or an observation that is looked at needs: what went
+in and out, and everything the span was sent with. Times are Unix ns, `None` where there is none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from web.queries import conditions, merge, numbers, traces
+from web.queries.conditions import Column, Condition
+from web.queries.merge import HOUR_NS
+from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
+from web.queries.traces import Trace, checked
+
+#: An observation is a row with these names.
+Observation = dict[str, Any]
+
+_GROWTH = 8
+_END_NS = 4_294_800_000 * 1_000_000_000
+
+
+def _ns(column: str) -> str:
+    return f"toUnixTimestamp64Nano({column})"
+
+
+def _as_they_are(names: str) -> dict[str, str]:
+    return {name: name for name in names.split()}
+
+
+#: Name → SQL.
+SMALL: Mapping[str, str] = {
+    "trace_id": "trace_id",
+    "id": "span_id",
+    "parent_id": "parent_span_id",
+    "start_ns": _ns("start_time"),
+    "end_ns": _ns("end_time"),
+    "completion_start_ns": "toUnixTimestamp64Nano(completion_start_time)",
+    "received_ns": _ns("received_at"),
+    **_as_they_are(
+        "name observation_name type kind level level_message status_code status_message environment app_version "
+        "app_version_is_own release release_is_own model provider model_parameters input_preview output_preview usage "
+        "input_tokens output_tokens total_tokens cached_tokens reasoning_tokens cost input_cost output_cost total_cost "
+        "cost_source price prompt_name prompt_version user_id session_id tags metadata is_root is_app_root "
+        "experiment mapping_error service_name scope_name scope_version sdk_name sdk_version public_key"
+    ),
+    "tool_call_ids": "`tool_calls.id`",
+    "tool_call_names": "`tool_calls.name`",
+}
+LARGE: Mapping[str, str] = {
+    **_as_they_are(
+        "input output trace_input trace_output trace_metadata tool_definitions attributes_string attributes_int "
+        "attributes_float attributes_bool attributes_json resource_string resource_int resource_float resource_bool "
+        "resource_json resource_schema_url scope_attributes scope_attribute_types scope_schema_url trace_state flags "
+        "start_time_unix_nano end_time_unix_nano dropped_attributes_count dropped_events_count dropped_links_count "
+        "resource_dropped_attributes_count scope_dropped_attributes_count"
+    ),
+    "tool_call_arguments": "`tool_calls.arguments`",
+    "tool_call_types": "`tool_calls.type`",
+    "tool_call_indexes": "`tool_calls.index`",
+    **{
+        f"event_{name}": f"`events.{name}`"
+        for name in ("time_unix_nano", "name", "attributes", "attribute_types", "dropped_attributes_count")
+    },
+    **{
+        f"link_{name}": f"`links.{name}`"
+        for name in (
+            "trace_id",
+            "span_id",
+            "trace_state",
+            "flags",
+            "attributes",
+            "attribute_types",
+            "dropped_attributes_count",
+        )
+    },
+}
+
+#: What a list of observations can be filtered by. `trace…`: of the trace, so that all its observations are found.
+COLUMNS: Mapping[str, Column] = {
+    "id": Column("text", "span_id"),
+    "traceId": Column("text", "trace_id"),
+    "parentObservationId": Column("text", "parent_span_id"),
+    "type": Column("text", "type"),
+    "name": Column("text", "observation_name"),
+    "startTime": Column("time", "start_time"),
+    "endTime": Column("time", "end_time"),
+    "environment": Column("text", "environment"),
+    "level": Column("text", "level"),
+    "statusMessage": Column("text", "level_message"),
+    "version": Column("text", "app_version"),
+    "model": Column("text", "model"),
+    "promptName": Column("text", "prompt_name"),
+    "promptVersion": Column("number", "prompt_version"),
+    "latency": Column("number", "duration_ns / 1e9"),
+    "timeToFirstToken": Column("number", "time_to_first_token"),
+    "tokensPerSecond": Column("number", "if(duration_ns = 0, NULL, total_tokens * 1e9 / duration_ns)"),
+    "inputTokens": Column("number", "input_tokens"),
+    "outputTokens": Column("number", "output_tokens"),
+    "totalTokens": Column("number", "total_tokens"),
+    "inputCost": Column("number", "toFloat64(input_cost)"),
+    "outputCost": Column("number", "toFloat64(output_cost)"),
+    "totalCost": Column("number", "toFloat64(total_cost)"),
+    "metadata": Column("map", "metadata"),
+    "isRootObservation": Column("bool", "is_root OR is_app_root"),
+    "hasParentObservation": Column("bool", "parent_span_id != ''"),
+    "hasInput": Column("bool", "input_preview != ''"),
+    "hasOutput": Column("bool", "output_preview != ''"),
+    "input": Column("text", "input_preview"),
+    "output": Column("text", "output_preview"),
+    "calledTools": Column("list", "CAST(`tool_calls.name`, 'Array(String)')"),
+    "service": Column("text", "service_name"),
+}
+#: Columns of the trace → what lists of traces call them.
+OF_TRACE: Mapping[str, str] = {
+    "userId": "userId",
+    "sessionId": "sessionId",
+    "traceName": "name",
+    "traceTags": "tags",
+    "tags": "tags",
+    "traceEnvironment": "environment",
+    "traceRelease": "release",
+    "traceVersion": "version",
+    "tracePublic": "public",
+    "traceMetadata": "metadata",
+}
+
+
+class Position(NamedTuple):
+    """Where a page ends: start, Unix ns, trace id and span id of its last observation."""
+
+    start_ns: int
+    trace_id: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which observations: those that start in [since_ns, until_ns), None for open, and fulfil all conditions."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    conditions: Sequence[Condition] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next` is None on the last page."""
+
+    observations: Sequence[Observation]
+    next: Position | None
+
+
+# -- statements ----------------------------------------------------------------------------------------------------------
+
+
+def of_trace(project_id: str, trace_id: str, low_ns: int, high_ns: int, names: Iterable[str]) -> Statement:
+    """The observations of a trace, whose spans start in [low_ns, high_ns), in the order of their start."""
+    values = Values()
+    sql = f"""
+        SELECT {_select(names)}
+        FROM spans FINAL
+        WHERE {PROJECT} AND {numbers.spans_of(values, low_ns, high_ns)} AND trace_id = {values.text(trace_id)}
+        ORDER BY start_time, NOT is_root, span_id"""
+    return bind(project_id, sql, values)
+
+
+def one(project_id: str, span_id: str, names: Iterable[str]) -> Statement:
+    """Observations with this id, of whatever trace; the newest first. No index knows span ids: reads that column whole."""
+    values = Values()
+    sql = f"""
+        SELECT {_select(names)}
+        FROM spans FINAL
+        WHERE {PROJECT} AND span_id = {values.text(span_id)}
+        ORDER BY start_time DESC
+        LIMIT 1"""
+    return bind(project_id, sql, values)
+
+
+def window(
+    project_id: str, filter_: Filter, low_ns: int, before: Position, names: Iterable[str], limit: int
+) -> Statement:
+    """The newest observations that start in [low_ns, before) and match."""
+    values = Values()
+    sql = f"""
+        SELECT {_select(names)}
+        FROM spans FINAL
+        WHERE {_matching(filter_, low_ns, None, values)}
+          AND start_time <= {values.time(before.start_ns)}
+          AND (start_time, trace_id, span_id)
+              < ({values.time(before.start_ns)}, {values.text(before.trace_id)}, {values.text(before.id)})
+        ORDER BY start_time DESC, trace_id DESC, span_id DESC
+        LIMIT {values.add("UInt64", limit)}"""
+    return bind(project_id, sql, values)
+
+
+def at_offset(project_id: str, filter_: Filter, names: Iterable[str], offset: int, limit: int) -> Statement:
+    """A page by its number."""
+    values = Values()
+    sql = f"""
+        SELECT {_select(names)}
+        FROM spans FINAL
+        WHERE {matching(filter_, values)}
+        ORDER BY start_time DESC, trace_id DESC, span_id DESC
+        LIMIT {values.add("UInt64", limit)} OFFSET {values.add("UInt64", offset)}"""
+    return bind(project_id, sql, values)
+
+
+def total(project_id: str, filter_: Filter) -> Statement:
+    """How many observations match."""
+    values = Values()
+    return bind(project_id, f"SELECT count() FROM spans FINAL WHERE {matching(filter_, values)}", values)
+
+
+def matching(filter_: Filter, values: Values) -> str:
+    """SQL on spans: the project and all that the filter says."""
+    return _matching(filter_, filter_.since_ns, filter_.until_ns, values)
+
+
+def _select(names: Iterable[str]) -> str:
+    return ", ".join(SMALL.get(name) or LARGE[name] for name in names)
+
+
+def _matching(filter_: Filter, low_ns: int | None, high_ns: int | None, values: Values) -> str:
+    """SQL on spans."""
+    own = [c for c in filter_.conditions if c.column not in OF_TRACE]
+    trace = [
+        Condition(OF_TRACE[c.column], c.operator, c.value, c.key) for c in filter_.conditions if c.column in OF_TRACE
+    ]
+    found = [PROJECT, numbers.spans_of(values, low_ns, high_ns)]
+    found += [conditions.sql(c, COLUMNS, values) for c in own]
+    if trace:
+        # The trace may have begun, and have said it, long before the window: no lower end.
+        rows = (merge.named if merge.by_name(trace) else merge.merged)(merge.saying(trace, None, values))
+        found.append(f"trace_id IN (SELECT trace_id FROM {rows} WHERE {merge.where(trace, values)})")
+    return " AND ".join(found)
+
+
+# -- running them --------------------------------------------------------------------------------------------------------
+
+
+async def trace(
+    store: Store, project_id: str, trace_id: str, *, large: bool = False
+) -> tuple[Trace, list[Observation]] | None:
+    """A trace and its observations in the order of their start; None when there is no such trace. `large`: with the large
+    columns too."""
+    found = await traces.by_ids(store, project_id, [trace_id])
+    if not found:
+        return None
+    names = [*SMALL, *(LARGE if large else ())]
+    low, high = found[0].start_ns, found[0].spans_until_ns
+    rows = await run(store, of_trace(project_id, trace_id, low, high, names))
+    return found[0], _named(names, rows)
+
+
+async def by_id(store: Store, project_id: str, span_id: str) -> Observation | None:
+    """An observation with all its columns, by its id alone; None when there is none."""
+    names = [*SMALL, *LARGE]
+    found = _named(names, await run(store, one(project_id, span_id, names)))
+    return found[0] if found else None
+
+
+async def newest(
+    store: Store,
+    project_id: str,
+    filter_: Filter | None = None,
+    limit: int = 50,
+    before: Position | None = None,
+    *,
+    large: bool = False,
+    now_ns: int | None = None,
+) -> Page:
+    """The newest observations that match, those before a position (the `next` of the page before)."""
+    filter_, limit = filter_ or Filter(), checked(limit)
+    names = [*SMALL, *(LARGE if large else ())]
+    at = Position(min(filter_.until_ns or _END_NS, _END_NS), "", "")
+    if before is not None:
+        at = min(at, before)
+    bottom, width, jumped = filter_.since_ns or 0, HOUR_NS, False
+    low = max(bottom, min(at.start_ns, now_ns or time.time_ns()) - width)
+    found: list[Observation] = []
+    while at > (bottom, "", ""):
+        left = limit + 1 - len(found)
+        found += _named(names, await run(store, window(project_id, filter_, low, at, names, left)))
+        if len(found) > limit:
+            break
+        at, width = Position(low, "", ""), _GROWTH * width
+        if not jumped:  # where is there anything?
+            first_s, last_s = (await run(store, traces.extent(project_id)))[0]
+            bottom, jumped = max(bottom, first_s * 1_000_000_000), True
+            at = min(at, Position(last_s * 1_000_000_000 + HOUR_NS, "", ""))
+        low = max(bottom, at.start_ns - width)
+    page = found[:limit]
+    return Page(page, position(page[-1]) if len(found) > limit else None)
+
+
+async def page(
+    store: Store,
+    project_id: str,
+    filter_: Filter | None = None,
+    *,
+    offset: int = 0,
+    limit: int = 50,
+    large: bool = False,
+) -> list[Observation]:
+    """A page by its number, newest first. Its cost grows with the range of time."""
+    names = [*SMALL, *(LARGE if large else ())]
+    statement = at_offset(project_id, filter_ or Filter(), names, offset, checked(limit))
+    return _named(names, await run(store, statement))
+
+
+async def count(store: Store, project_id: str, filter_: Filter | None = None) -> int:
+    """How many observations match."""
+    return int((await run(store, total(project_id, filter_ or Filter())))[0][0])
+
+
+def position(observation: Observation) -> Position:
+    return Position(observation["start_ns"], observation["trace_id"], observation["id"])
+
+
+def _named(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Observation]:
+    return [dict(zip(names, row, strict=True)) for row in rows]
