@@ -27,7 +27,8 @@ from litefuse.prices.sql import assignments, changed
 from tests.prices.spans import DAY, T0, Row, insert, usage
 
 _COLUMNS = ", ".join(
-    f"if(isNull({c}), NULL, reinterpretAsInt64(assumeNotNull({c})))" for c in ("input_cost", "output_cost", "total_cost")
+    f"if(isNull({c}), NULL, reinterpretAsInt64(assumeNotNull({c})))"
+    for c in ("input_cost", "output_cost", "total_cost")
 )
 _READ = f"""SELECT mapKeys(cost), arrayMap(x -> reinterpretAsInt64(x), mapValues(cost)), [{_COLUMNS}], cost_source, price
     FROM spans ORDER BY span_id"""
