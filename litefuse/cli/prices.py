@@ -168,7 +168,9 @@ def _match(options: Namespace, book: Book, project_id: str) -> int:
     if price.source == "prices" and options.provider:
         said = f"is {who}" if who else "is not one that the catalogue knows: found by the model's name"
         print(f"why:    provider {escape(options.provider)} {said}")
-    elif price.source == "project":
+    elif price.source == "prices":
+        print("why:    no provider is given: found by the model's name")
+    else:
         print(f"why:    the project's price {escape(price.name)} fits the model, and a project's prices win")
     print(f"holds:  {show.when(period) if price.source == 'prices' else 'from its start on'}")
     print("\n" + escape_lines(show.period(period)))

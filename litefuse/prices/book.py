@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from litefuse.prices.names import MAX_NAME
 from litefuse.prices.overrides import Override, timeline
 from litefuse.prices.price import ALWAYS, Price, Priced, Timeline, Unpriced, priced
 from litefuse.telemetry import metrics as m
 
 #: Matches kept; a model's name is whatever a client sends.
 MATCHES = 20_000
+_NO_PRICE = Timeline((ALWAYS,), (None,))
 
 
 class Catalogue(Protocol):
@@ -44,6 +46,8 @@ class Book:
 
     def timeline(self, project_id: str, provider: str, model: str) -> Timeline:
         """The prices of a model by time. One dictionary look-up when it was asked before, also for an unknown model."""
+        if len(model) > MAX_NAME or len(provider) > MAX_NAME:  # no model's name, and not to be remembered
+            return _NO_PRICE
         # Projects without prices of their own share their matches.
         own = self._of_project.get(project_id)
         key = (project_id if own else "", provider, model)

@@ -153,3 +153,7 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(MATCHES + 50):
         book.timeline("p", "ollama", f"model {number}")
     assert len(book._matches) == MATCHES
+    size = len(book._matches)
+    assert book.cost("p", "openai", "x" * 100_000, {"input": 1}, 0) is None
+    assert book.cost("p", "x" * 100_000, "gpt-4o", {"input": 1}, 0) is None
+    assert len(book._matches) == size
