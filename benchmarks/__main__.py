@@ -5,9 +5,14 @@
     ingest    requests of 512 spans and of one span, over both logs
     visible   from acknowledged to visible
     up        start and idle memory of `litefuse up`
-    profile   where worker and ingest spend their time (only when asked for)
 
-All but `profile` without a PART. `--write` puts the tables into benchmarks/README.md.
+    map       the map stage: a span of an LLM client, a plain one
+    queries   what the API and the UI ask, over a million spans of LLM traffic (a quarter of an hour)
+
+    profile   where worker and ingest spend their time
+
+The first five without a PART. `--write` puts the tables of the first five, or of the next two, or of all seven, into
+benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -18,15 +23,15 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import front, profiling, stages, start, visible, whole
+from benchmarks import front, mapping, profiling, queries, stages, start, visible, whole
 from benchmarks.figures import Section, aims
 from benchmarks.machine import describe
 from benchmarks.ratios import ratios
-from benchmarks.report import README, markdown, write
+from benchmarks.report import LLM_MARKS, MARKS, README, markdown, write
 from benchmarks.rounds import Rounds
 from benchmarks.servers import Servers, running, workspace
 from litefuse.cli.process import collect_rarely
@@ -34,6 +39,9 @@ from litefuse.telemetry import logs
 
 #: Parts, and the share of the time by which each has to be done: no round of it begins later.
 PARTS = {"stages": 0.1, "worker": 0.5, "ingest": 0.7, "visible": 0.85, "up": 0.95}
+#: Likewise; on their own.
+LLM_PARTS = {"map": 0.1, "queries": 1.0}
+_ALL = (*PARTS, *LLM_PARTS, "profile")
 _ROUNDS = 3
 _SECONDS = 330.0
 
@@ -41,34 +49,35 @@ _SECONDS = 330.0
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     parts = options.parts or list(PARTS)
-    if options.write and set(PARTS) - set(parts):
-        print("--write needs all parts: the tables belong together", file=sys.stderr)
+    groups = [group for group in (PARTS, LLM_PARTS) if set(group) <= set(parts)]
+    if options.write and set(parts) - {part for group in groups for part in group}:
+        print(
+            f"--write needs all of {', '.join(PARTS)}, or of {', '.join(LLM_PARTS)}: the tables belong together",
+            file=sys.stderr,
+        )
         return 2
     logs.setup("warning")
     collect_rarely()  # the worker is measured in this process
     machine = describe()
     began = time.monotonic()
-    section = Section()
+    sections: dict[str, Section] = {}
     with workspace() as directory, contextlib.ExitStack() as ending:
         servers = _Once(lambda: ending.enter_context(running(directory)))
         failed: list[str] = []
         for part in parts:
             try:
-                deadline = began + options.seconds * PARTS.get(part, 1.0)
+                deadline = began + options.seconds * (PARTS | LLM_PARTS).get(part, 1.0)
                 rounds = Rounds(options.rounds, deadline, _say)
-                found = _measure(part, rounds, servers, directory, options.quick)
+                sections[part] = _measure(part, rounds, servers, directory, options.quick)
             except Exception:  # noqa: BLE001 - what the other parts find is worth having; the exit code tells
                 traceback.print_exc()
                 failed.append(part)
-                continue
-            section.tables += found.tables
-            section.figures |= found.figures
     machine["took"] = f"{time.monotonic() - began:.0f} s"
-    if "profile" not in parts:
-        section.tables = [aims(section.figures), *section.tables, ratios(section.figures)]
-        section.tables = [table for table in section.tables if table.rows]
+    section = _joined(sections, parts)
     if options.write and not failed:
-        write(README, machine, section.tables)
+        for group in groups:
+            marks = LLM_MARKS if group is LLM_PARTS else MARKS
+            write(README, machine, _joined(sections, list(group)).tables, marks)
     if options.json:
         print(json.dumps(_data(machine, section), indent=1, ensure_ascii=False))
     else:
@@ -76,6 +85,18 @@ def main(arguments: list[str] | None = None) -> int:
     if failed:
         print(f"failed: {', '.join(failed)}{'; nothing was written' if options.write else ''}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _joined(sections: Mapping[str, Section], parts: Sequence[str]) -> Section:
+    """What these parts found, with the aims before and the ratios behind."""
+    section = Section()
+    for part in parts:
+        if part in sections:
+            section.tables += sections[part].tables
+            section.figures |= sections[part].figures
+    tables = [aims(section.figures), *section.tables, ratios(section.figures)]
+    section.tables = [table for table in tables if table.rows]
+    return section
 
 
 class _Once:
@@ -103,6 +124,10 @@ def _measure(part: str, rounds: Rounds, servers: _Once, directory: Path, quick: 
         return visible.run(servers(), rounds, quick)
     if part == "up":
         return start.run(directory, rounds)
+    if part == "map":
+        return mapping.run(rounds, quick)
+    if part == "queries":
+        return queries.run(directory, rounds, quick)
     return Section(profiling.run(servers(), _say))
 
 
@@ -118,7 +143,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help="; ".join((*PARTS, "profile")))
+    parser.add_argument("parts", nargs="*", metavar="PART", help="; ".join(_ALL))
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of each measurement; the median is told")
     parser.add_argument(
         "--seconds", type=float, default=_SECONDS, help="bound of the whole run: fewer rounds where it is not enough"
@@ -127,9 +152,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="figures with all samples, as JSON")
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args(arguments)
-    unknown = [part for part in options.parts if part not in (*PARTS, "profile")]
+    unknown = [part for part in options.parts if part not in _ALL]
     if unknown:
-        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)} and profile")
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(_ALL)}")
     return options
 
 

@@ -116,6 +116,13 @@ AIMS = (
     Aim("acknowledged → visible, p99 at half of peak, `litefuse up`", 2, "s", ("visible/up/p99",)),
     Aim("`litefuse up`, ready", 5, "s", ("up/ready",)),
     Aim("`litefuse up`, resident when idle", 600, "MB", ("up/rss",)),
+    Aim("map stage, LLM spans of the corpus", 150, "µs a span", ("map/corpus",)),
+    Aim("map stage, LLM spans of the generator", 150, "µs a span", ("map/generator",)),
+    Aim("map stage, plain HTTP spans", 0.5, "µs a span", ("map/http",)),
+    Aim("slowest list or look-up, median", 100, "ms", ("queries/lists/median",)),
+    Aim("slowest list or look-up, p95", 100, "ms", ("queries/lists/p95",)),
+    Aim("slowest metrics of a day, median", 300, "ms", ("queries/metrics/median",)),
+    Aim("slowest metrics of a day, p95", 300, "ms", ("queries/metrics/p95",)),
 )
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 from benchmarks.figures import Table
 
 README = Path(__file__).with_name("README.md")
-BEGIN = "<!-- figures: written by `python -m benchmarks --write` -->"
-END = "<!-- end of figures -->"
+#: What the tables stand between: those of the pipeline, and those of the LLM parts.
+MARKS = ("<!-- figures: written by `python -m benchmarks --write` -->", "<!-- end of figures -->")
+LLM_MARKS = (
+    "<!-- LLM figures: written by `python -m benchmarks map queries --write` -->",
+    "<!-- end of LLM figures -->",
+)
 
 
 def markdown(machine: Mapping[str, str], tables: Sequence[Table]) -> str:
@@ -18,10 +22,10 @@ def markdown(machine: Mapping[str, str], tables: Sequence[Table]) -> str:
     return "\n".join([lines, "", *(table.markdown() for table in tables)])
 
 
-def write(path: Path, machine: Mapping[str, str], tables: Sequence[Table]) -> None:
+def write(path: Path, machine: Mapping[str, str], tables: Sequence[Table], marks: tuple[str, str] = MARKS) -> None:
     """Put the report between the marks. Raises ValueError when they are not there."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = path.read_text().partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError(f"{path} has no {BEGIN} … {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(machine, tables)}\n{END}{after}")
+        raise ValueError(f"{path} has no {marks[0]} … {marks[1]}")
+    path.write_text(f"{before}{begin}\n\n{markdown(machine, tables)}\n{end}{after}")

@@ -21,6 +21,8 @@ from benchmarks.inputs import Body
 from benchmarks.records import records, slices
 from benchmarks.rounds import Rounds
 from litefuse.log.base import Record
+from litefuse.prices import Book
+from litefuse.prices.catalogue import catalogue
 from worker.block import Cutter, Limits
 from worker.block import Slice as Piece
 from worker.decode import Defaults, decode
@@ -31,6 +33,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _DEFAULTS = Defaults()
+_BOOK = Book(catalogue())
 #: As the settings' defaults, but for the age.
 _LIMITS = Limits(bytes=33554432, rows=100_000, age=1.0)
 
@@ -93,9 +96,9 @@ def once(bodies: Sequence[Body], recs: Sequence[Record]) -> Costs:
         began = time.process_time()
         piece = decode(taken, _DEFAULTS, 0.0)
         began = costs.add("decode", began)
-        map_spans(piece.spans)
+        spans = map_spans(piece.spans, _BOOK)
         costs.add("map", began)
-        pieces.append(piece)
+        pieces.append(piece.mapped(spans))
     _blocks(costs, pieces)
     pieces.clear()
     with _watched(costs):

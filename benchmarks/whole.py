@@ -121,6 +121,7 @@ async def _once(
             # The log is a new one in every round: with rows of the last one there, the worker would look before each insert,
             # and never find what went into a sink.
             await store.command("TRUNCATE TABLE spans")
+            await store.command("TRUNCATE TABLE trace_parts")
             worker = await start_worker(settings, log, store)
             try:
                 deadline = time.monotonic() + _DEADLINE_S

@@ -43,10 +43,13 @@ Put a range of `start_time` into `WHERE`: it is what lets ClickHouse skip the re
 look at the last hour, day or week (`INTERVAL`); spans with older start times, such as those of `tests/corpus`, are found with a
 longer one.
 
-Nothing deletes single spans or projects yet. Spans go when they are older than `LITEFUSE_RETENTION_DAYS`, or than the days that
+`litefuse delete` deletes traces, a user's traces or a project ([how](delete.md)). Spans go when they are older than `LITEFUSE_RETENTION_DAYS`, or than the days that
 their project has (`litefuse keys create --project NAME --retention-days N`).
 
 ## Queries to begin with
+
+More of them, about cost, tokens, speed, errors, tools, prompts and users: [queries](queries.md). Which attribute becomes which
+column: [mapping](mapping.md).
 """
 
 #: (title, query). `tests/test_docs.py` runs each of them.
@@ -80,15 +83,13 @@ ORDER BY spans DESC
 LIMIT 20""",
     ),
     (
-        "Tokens by model, from the OpenTelemetry attributes of LLM calls",
+        "Calls, tokens and cost by model",
         """\
-SELECT attributes_string['gen_ai.request.model'] AS model, count() AS calls,
-       sum(attributes_int['gen_ai.usage.input_tokens']) AS input_tokens,
-       sum(attributes_int['gen_ai.usage.output_tokens']) AS output_tokens
+SELECT model, count() AS calls, sum(input_tokens) AS input, sum(output_tokens) AS output, sum(total_cost) AS usd
 FROM spans
-WHERE start_time > now() - INTERVAL 7 DAY AND mapContains(attributes_string, 'gen_ai.request.model')
+WHERE start_time > now() - INTERVAL 7 DAY AND model != ''
 GROUP BY model
-ORDER BY calls DESC""",
+ORDER BY usd DESC""",
     ),
     (
         "All attributes of a span, whatever their type",

@@ -56,13 +56,16 @@ def test_percentiles_are_values_that_were_measured(share: float, value: float) -
     assert percentile([float(n) for n in range(10, 0, -1)], share) == value
 
 
-def test_the_report_goes_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("marks", [report.MARKS, report.LLM_MARKS])
+def test_the_report_goes_between_the_marks_and_nowhere_else(tmp_path: Path, marks: tuple[str, str]) -> None:
     page = tmp_path / "README.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    report.write(page, {"cores": "2"}, [Table("key", "Title", ("a",), [("b",)])])
+    begin, end = marks
+    other, other_end = next(m for m in (report.MARKS, report.LLM_MARKS) if m != marks)
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n{other}\nkept\n{other_end}\n")
+    report.write(page, {"cores": "2"}, [Table("key", "Title", ("a",), [("b",)])], marks)
     text = page.read_text()
-    assert text.startswith(f"before\n{report.BEGIN}\n")
-    assert text.endswith(f"\n{report.END}\nafter\n")
+    assert text.startswith(f"before\n{begin}\n")
+    assert text.endswith(f"\n{end}\nafter\n{other}\nkept\n{other_end}\n")
     assert "- cores: 2" in text
     assert "### Title" in text
     assert "old" not in text
@@ -77,9 +80,10 @@ def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_readme_has_the_marks_and_names_every_part() -> None:
-    from benchmarks.__main__ import PARTS
+    from benchmarks.__main__ import LLM_PARTS, PARTS
 
     text = report.README.read_text()
-    assert text.count(report.BEGIN) == text.count(report.END) == 1
-    for part in PARTS:
+    for mark in (*report.MARKS, *report.LLM_MARKS):
+        assert text.count(mark) == 1
+    for part in (*PARTS, *LLM_PARTS):
         assert f"| `{part}` |" in text

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from benchmarks import profiling, stages
+from benchmarks.figures import AIMS
 from benchmarks.inputs import Body
 from benchmarks.load import Failed, request, send
 from benchmarks.machine import allow_sampling, cpu_seconds, describe, resident_bytes, spending
@@ -174,13 +175,21 @@ def _busy_for_a_profile() -> None:
         pass
 
 
+#: Parts as they are typed → the tables they print.
+_RUNS = {
+    (): ("aims", "stages", "worker", "clickhouse", "edges", "ingest-512", "ingest-1", "visible", "up", "ratios"),
+    ("map", "queries"): ("aims", "map", "queries"),
+}
+
+
 @pytest.mark.timeout(600)
-def test_every_part_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", _RUNS, ids=["pipeline", "llm"])
+def test_every_part_runs(parts: tuple[str, ...], tmp_path: Path) -> None:
     """The command as it is typed, with small inputs, over both logs and all processes."""
     errors = tmp_path / "errors"
     with errors.open("w") as stderr:
         answer = subprocess.run(
-            [sys.executable, "-m", "benchmarks", "--quick", "--rounds", "1", "--json"],
+            [sys.executable, "-m", "benchmarks", *parts, "--quick", "--rounds", "1", "--json"],
             cwd=REPO,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -190,11 +199,9 @@ def test_every_part_runs(tmp_path: Path) -> None:
         )
     assert answer.returncode == 0, errors.read_text()[-4000:]
     found: dict[str, Any] = json.loads(answer.stdout)
-    from benchmarks.figures import AIMS
-
-    assert {key for aim in AIMS for key in aim.keys} <= found["figures"].keys()
-    assert [table["key"] for table in found["tables"]] == [
-        *("aims", "stages", "worker", "clickhouse", "edges", "ingest-512", "ingest-1", "visible", "up", "ratios")
-    ]
+    wanted = {key for aim in AIMS for key in aim.keys if key.startswith(("map/", "queries/")) == bool(parts)}
+    assert wanted
+    assert wanted <= found["figures"].keys()
+    assert tuple(table["key"] for table in found["tables"]) == _RUNS[parts]
     assert all(table["rows"] for table in found["tables"])
     assert not list((REPO / ".cache").glob("benchmarks-*"))
