@@ -9,6 +9,7 @@ import time
 
 from litefuse.errors import LogError
 from litefuse.log.base import TRACES, Consumer, Log
+from litefuse.prices import Prices
 from litefuse.settings import Settings
 from litefuse.telemetry import metrics as m
 from worker import pipeline
@@ -44,16 +45,22 @@ class Worker:
             defaults=Defaults(settings.default_project_id, settings.retention_days, settings.max_body_bytes),
             prices=lambda: self._prices.book,
         )
+        self._prices = Prices(store)
         self._budget = Budget(settings.worker_buffer_bytes)
         self._intake = Intake(log, TRACES, settings.kafka_group, self._budget, self._health, self._run_lane)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._intake.run()), asyncio.create_task(self._watch_lag())]
+        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._watch_lag())]
+
+    async def _work(self) -> None:
+        # Spans mapped before the projects' prices are known would be stored with the wrong cost.
+        await self._prices.start()
+        await self._intake.run()
 
     def ready(self) -> list[str]:
         dead = [str(t.exception()) for t in self._tasks if t.done() and not t.cancelled() and t.exception()]
-        return [*self._health.reasons(), *dead]
+        return [*self._health.reasons(), *self._prices.ready(), *dead]
 
     def paused(self) -> bool:
         """Whether nothing is read now, since too many bytes wait or an operator has to act."""
@@ -73,6 +80,7 @@ class Worker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._prices.close()
         self._thread.close()
         logger.info("worker drained", extra={"fields": {"seconds": round(time.monotonic() - started, 2)}})
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from litefuse.log.base import Record
 from litefuse.otlp import BodyError, wire
@@ -95,7 +96,7 @@ def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Sli
             break
     spans = None
     if batches:
-        spans = batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+        spans = batches[0] if len(batches) == 1 else _joined(batches)
     return Slice(
         records=tuple(records[:taken]),
         spans=spans,
@@ -104,6 +105,16 @@ def decode(records: Sequence[Record], defaults: Defaults, read_at: float) -> Sli
         size=sum(r.size for r in records[:taken]) + (spans.nbytes if spans is not None else 0),
         read_at=read_at,
     )
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Batches of different calls as one; resources of different calls get different numbers."""
+    place = batches[0].schema.get_field_index("_resource")
+    apart = [
+        batch.set_column(place, "_resource", pc.add(batch.column(place), number << 32))
+        for number, batch in enumerate(batches)
+    ]
+    return pa.Table.from_batches(apart).combine_chunks().to_batches()[0]
 
 
 def _payloads(records: Sequence[Record], defaults: Defaults, letters: list[Letter]) -> tuple[list[_Payload], int]:

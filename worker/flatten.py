@@ -7,7 +7,6 @@ Pure functions over Arrow arrays; no span becomes a Python object. Column names 
 from __future__ import annotations
 
 import binascii
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +21,6 @@ from worker.attributes import Pairs, pairs_of, text, text_maps, typed_maps
 
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUS_CODES = ("UNSET", "OK", "ERROR")
-
-#: Numbers of calls, so that resources of different calls have different numbers.
-_CALLS = itertools.count()
 
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.uint64]
@@ -71,7 +67,7 @@ def flatten(requests: pa.RecordBatch) -> Spans:
     bad: dict[int, Reason] = {}
     columns: dict[str, pa.Array] = {}
 
-    columns["_resource"] = pa.array(sp_rs + (next(_CALLS) << 32))
+    columns["_resource"] = pa.array(sp_rs)
     _own_fields(columns, spans)
     _attributes(columns, bad, spans)
     _resource(columns, bad, resources, sp_rs)

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from tests.e2e.envs import INSTALL_TIMEOUT, environment
 from tests.processes import REPO, Litefuse, litefuse
-from tests.recipes.model_api import ModelApi
+from tests.recipes.model_api import ANSWERS, ModelApi, usage
 from tests.sql import Sql
 from tests.waiting import eventually
 
@@ -229,6 +230,71 @@ class Sent:
         return [span for span in self.spans if span["attributes"].get("mlflow.spanType") == '"CHAT_MODEL"']
 
 
+# -- what people see of it ---------------------------------------------------------------------------------------------
+
+USD_PER_TOKEN = {"input": Decimal("0.15e-6"), "output": Decimal("0.60e-6")}
+"""gpt-4o-mini, of which no token is cached."""
+
+
+def traces_seen(up: Litefuse, sent: Sent) -> dict[str, Fields]:
+    """Trace id → its fields, and the sums over its spans."""
+    ids = ", ".join(sorted({f"'{span['trace_id']}'" for span in sent.spans}))
+    rows = Sql(up)(
+        "SELECT t.trace_id AS trace_id, t.name AS name, user_id, session_id, tags, input_preview, output_preview, calls, "
+        "tokens, toString(cost) AS cost FROM traces AS t JOIN (SELECT trace_id, countIf(type = 'GENERATION') AS calls, "
+        f"sum(total_tokens) AS tokens, sum(total_cost) AS cost FROM spans WHERE trace_id IN ({ids}) GROUP BY trace_id) AS s "
+        f"USING (trace_id) WHERE trace_id IN ({ids}) SETTINGS output_format_json_quote_64bit_integers = 0"
+    )
+    return {row.pop("trace_id"): row for row in rows}
+
+
+def call_seen(up: Litefuse, span: Fields) -> Fields:
+    """The LLM columns of a model call."""
+    (row,) = Sql(up)(
+        "SELECT type, model, provider, input, output, input_preview, output_preview, input_tokens, output_tokens, "
+        "total_tokens, toString(total_cost) AS cost, cost_source, model_parameters, mapping_error FROM spans "
+        f"WHERE trace_id = '{span['trace_id']}' AND span_id = '{span['span_id']}' "
+        "SETTINGS output_format_json_quote_64bit_integers = 0"
+    )
+    return row
+
+
+def assert_call(up: Litefuse, span: Fields, messages: list[Fields], parameters: dict[str, str]) -> Decimal:
+    """A model call of the recipe as SQL shows it; its cost."""
+    seen, question = call_seen(up, span), messages[-1]["content"]
+    counts = usage({"messages": messages})
+    assert seen["type"] == "GENERATION"
+    assert seen["model"] in ("gpt-4o-mini", "gpt-4o-mini-2024-07-18")
+    assert json.loads(seen["input"])["messages"] == messages
+    assert json.loads(seen["output"])["choices"][0]["message"]["content"] == ANSWERS[question]
+    assert (seen["input_preview"], seen["output_preview"]) == (question, ANSWERS[question])
+    tokens = (counts["prompt_tokens"], counts["completion_tokens"], counts["total_tokens"])
+    assert (seen["input_tokens"], seen["output_tokens"], seen["total_tokens"]) == tokens
+    cost = tokens[0] * USD_PER_TOKEN["input"] + tokens[1] * USD_PER_TOKEN["output"]
+    assert (Decimal(seen["cost"]), seen["cost_source"]) == (cost, "prices")
+    assert seen["model_parameters"] == parameters
+    assert seen["mapping_error"] == ""
+    return cost
+
+
+def assert_recipe(up: Litefuse, sent: Sent) -> None:
+    """Who asked what in which session, what was answered and what it cost, in whatever traces."""
+    traces = traces_seen(up, sent)
+    (own,) = sent.named("OpenAI-Trace")
+    trace = traces[own["trace_id"]]
+    question = "What is OpenTelemetry?"
+    assert (trace["name"], trace["user_id"], trace["session_id"]) == ("OpenAI-Trace", "user-123", "session-abc")
+    assert trace["tags"] == ["demo", "staging"]
+    assert (trace["input_preview"], trace["output_preview"]) == (question, ANSWERS[question])
+    plain, asked = sorted(sent.by_mlflow(), key=lambda span: int(span["start"]))
+    system = {"role": "system", "content": "You are a helpful assistant."}
+    france = {"role": "user", "content": "What is the capital of France?"}
+    assert_call(up, plain, [system, france], {"temperature": "0.1", "max_tokens": "100"})
+    cost = assert_call(up, asked, [{"role": "user", "content": question}], {})
+    of_call = traces[asked["trace_id"]]
+    assert (of_call["calls"], Decimal(of_call["cost"])) == (1, cost)
+
+
 # -- the tests ---------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +317,7 @@ def test_recipe(up: Litefuse, python: Path, tmp_path: Path, names: Any) -> None:
         "output.value": "OpenTelemetry is a vendor-neutral standard for traces, metrics and logs.",
     }
     assert len(sent.by_mlflow()) == 2
+    assert_recipe(up, sent)
     assert len({span["trace_id"] for span in sent.spans}) == 3
 
 
@@ -263,6 +330,7 @@ def test_recipe_in_one_trace_is_posted_twice_and_counted_once(
     (own,) = sent.named("OpenAI-Trace")
     (inner,) = [span for span in sent.by_mlflow() if span["trace_id"] == own["trace_id"]]
     assert inner["parent_span_id"] == own["span_id"]
+    assert_recipe(up, sent)
     assert len({span["trace_id"] for span in sent.spans}) == 2
 
 

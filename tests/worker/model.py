@@ -117,6 +117,8 @@ class Store:
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
     ) -> list[tuple[Any, ...]]:
         await asyncio.sleep(0)
+        if "FROM prices" in sql:
+            return []
         assert parameters is not None
         p = parameters
         if "max(log_offset)" in sql:

@@ -24,7 +24,8 @@ MAPS = ("_string", "_int", "_float", "_bool", "attributes", "attribute_types")
 
 def columns_as_rows(spans: Spans) -> list[reference.Row]:
     """The flat columns as the reference gives its rows."""
-    rows = pa.RecordBatch.from_arrays(list(spans.columns.values()), names=list(spans.columns)).to_pylist()
+    names = [name for name in spans.columns if name != "_resource"]  # for the map stage, which takes it away
+    rows = pa.RecordBatch.from_arrays([spans.columns[name] for name in names], names=names).to_pylist()
     return [{name: _plain(name, value) for name, value in row.items()} for row in rows]
 
 

@@ -8,6 +8,8 @@ What one SDK writes is in `conventions/`, a file each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -30,7 +32,7 @@ def map_spans(batch: pa.RecordBatch | None, prices: Prices) -> pa.RecordBatch | 
     flags, plain = found.rows, found.texts
     firsts, run_of = resource_runs(batch)
     read = resources_to_read(batch.column("resource_string").take(pa.array(firsts)))
-    known: list[Attributes] = []
+    known: Sequence[Attributes] = ()
     if read.any():
         known = resources(batch, firsts)
         flags |= np.array([_says_something(r) for r in known])[run_of]
@@ -55,7 +57,7 @@ def _says_something(resource: Attributes) -> bool:
     return resource.get("telemetry.sdk.name") == "mlflow" or any(key.startswith("langfuse.") for key in resource)
 
 
-def _environments(known: list[Attributes], run_of: Ints, flags: Flags) -> dict[str, pa.Array]:
+def _environments(known: Sequence[Attributes], run_of: Ints, flags: Flags) -> dict[str, pa.Array]:
     """The column `environment` as resources say it; none when no plain row has another than `default`."""
     names = [plain_environment(resource) for resource in known]
     if all(names[run] == "default" for run in np.unique(run_of[~flags]).tolist()):

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from litefuse.prices import cost_columns
 from worker.map.gate import Flags
 from worker.map.mapped import Mapped
-from worker.map.usage import token_sums
 
 _TEXTS = pa.map_(pa.utf8(), pa.utf8())
 _COSTS = pa.map_(pa.utf8(), pa.decimal128(18, 12))
@@ -50,7 +49,7 @@ def _calls(kind: pa.DataType, field: str) -> Column:
 def _tokens(field: str) -> Column:
     return Column(
         pa.uint64(),
-        lambda spans: pa.array([getattr(token_sums(s.usage), field) if s.usage else 0 for s in spans], pa.uint64()),
+        lambda spans: pa.array([getattr(s.tokens, field) if s.tokens else 0 for s in spans], pa.uint64()),
     )
 
 

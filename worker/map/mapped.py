@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from worker.map.usage import Tokens
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -39,6 +41,7 @@ class Mapped:
     input_preview: str = ""
     output_preview: str = ""
     usage: dict[str, int] = field(default_factory=dict)
+    tokens: Tokens | None = None
     cost: dict[str, int] = field(default_factory=dict)
     cost_source: str = ""
     price: str = ""

@@ -27,9 +27,9 @@ from worker.map.scalars import (
     totals_skipped,
 )
 from worker.map.span import Span
-from worker.map.tools import join_definitions, tool_calls
+from worker.map.tools import join_definitions, read, tool_calls
 from worker.map.trace import contribution
-from worker.map.usage import usage
+from worker.map.usage import token_sums, usage
 
 logger = logging.getLogger("litefuse.worker")
 
@@ -85,6 +85,8 @@ def _numbers(mapped: Mapped, span: Span, project_id: str, prices: Prices) -> Non
     if totals_skipped(span):
         return
     mapped.usage = usage(span, mapped.type)
+    if mapped.usage:
+        mapped.tokens = token_sums(mapped.usage)
     stated = stated_cost(span)
     if stated is not None:
         mapped.cost, mapped.cost_source = stated, "stated"
@@ -102,5 +104,7 @@ def _texts(mapped: Mapped, span: Span) -> None:
     mapped.input, mapped.tool_definitions = join_definitions(span, metadata, own_input, raw_input)
     mapped.metadata = flatten(metadata)
     mapped.tool_calls = tool_calls(span, mapped.output if raw_output is None else raw_output)
-    mapped.input_preview, mapped.output_preview = previews(own_input, mapped.output, mapped)
+    mapped.input_preview, mapped.output_preview = previews(
+        own_input, mapped.output, mapped, read(span, own_input, raw_input), read(span, mapped.output, raw_output)
+    )
     contribution(span, mapped, (own_input, mapped.output))

@@ -19,7 +19,7 @@ _TYPED = ("string", "int", "float", "bool")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def resources(batch: pa.RecordBatch, firsts: Ints) -> list[Attributes]:
+def resources(batch: pa.RecordBatch, firsts: Ints) -> Sequence[Attributes]:
     """Attributes of the resource of each of these rows."""
     return _attributes(batch, "resource", pa.array(firsts))
 

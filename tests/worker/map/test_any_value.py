@@ -30,6 +30,7 @@ from tests.worker.map.support import span as otlp_span
 from worker.map import map_spans
 from worker.map.columns import COLUMNS
 from worker.map.mapped import Mapped, ToolCall
+from worker.map.usage import Tokens
 from worker.map.one import map_span
 from worker.map.span import Span
 
