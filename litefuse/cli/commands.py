@@ -75,6 +75,7 @@ TABLE: tuple[Command, ...] = (
     ),
     Command("migrate", _TOOLS, "bring the schema up to date", "cli", _ENGINE),
     Command("keys", _TOOLS, "create, list and revoke API keys", "cli", _ENGINE),
+    Command("delete", _TOOLS, "delete traces, a user's traces or a project, for good", "cli", _ENGINE),
     Command("dead", _TOOLS, "look at, replay or discard dead letters", "cli", (*_LOG, *_TOPICS, "kafka_compression")),
     Command(
         "prices", _TOOLS, "what models cost: look it up, set it for a project, price stored spans anew", "cli", _ENGINE
