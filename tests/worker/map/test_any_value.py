@@ -30,9 +30,9 @@ from tests.worker.map.support import span as otlp_span
 from worker.map import map_spans
 from worker.map.columns import COLUMNS
 from worker.map.mapped import Mapped, ToolCall
-from worker.map.usage import Tokens
 from worker.map.one import map_span
 from worker.map.span import Span
+from worker.map.usage import Tokens
 
 NAMES = known_names()
 SEEDS = 1_500
@@ -80,6 +80,8 @@ def test_every_field_is_of_its_type_and_fits_its_column() -> None:
                 assert not whole or all(0 <= v < 1 << 63 for v in value.values()), (seed, field)
             elif isinstance(value, list):
                 assert all(type(v) in (str, ToolCall) for v in value), (seed, field)
+            elif isinstance(value, Tokens):
+                assert all(type(v) is int and 0 <= v < 1 << 64 for v in value), (seed, field)
             else:
                 assert isinstance(value, str | int | None), (seed, field)
             _written(value)
