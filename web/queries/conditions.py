@@ -114,9 +114,9 @@ def _of_text(condition: Condition, x: str, values: Values) -> str:
     if operator == "is not null":
         return f"{x} != ''"
     if operator == "any of":
-        return f"({x} != '' AND has({values.texts(_texts(condition))}, {x}))"
+        return f"({x} != '' AND {x} IN {values.texts(_texts(condition))})"
     if operator == "none of":
-        return f"({x} != '' AND NOT has({values.texts(_texts(condition))}, {x}))"
+        return f"({x} != '' AND {x} NOT IN {values.texts(_texts(condition))})"
     make = _TEXT.get(operator) or _TEXT_NOT.get(operator)
     if make is None:
         raise _no_operator(condition)

@@ -6,8 +6,10 @@ whichever span they were said. Numbers come from the spans of the page's traces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from web.queries import numbers
 from web.queries.merge import HOUR_NS, hour, merged
@@ -58,6 +60,9 @@ class Range:
     by_last: bool = False
 
 
+#: The last hour that there can be, Unix seconds.
+_LAST_S = 4_294_800_000
+
 # -- statements ----------------------------------------------------------------------------------------------------------
 
 _SESSION = """
@@ -76,10 +81,11 @@ _ENVIRONMENT = {"session_id": "has({}, first_environment)", "user_id": "hasAny({
 
 
 def ids(project_id: str, group: str, range_: Range, offset: int, limit: int) -> Statement:
-    """A page of sessions or users (`group`: session_id, user_id), newest first: their ids."""
+    """A page of sessions or users (`group`: session_id, user_id), newest first: id, start of the first trace, Unix ns, and last
+    hour with spans, Unix s."""
     values = Values()
     sql = f"""
-        SELECT id
+        SELECT id, first_ns, until_s
         FROM {_groups(group, range_, values)}
         ORDER BY {"last_ns" if range_.by_last else "first_ns"} DESC, id DESC
         LIMIT {values.add("UInt64", limit)} OFFSET {values.add("UInt64", offset)}"""
@@ -113,9 +119,9 @@ def sums(project_id: str, group: str, chosen: Sequence[str], low_ns: int, high_n
 
 def _of(group: str, names: str) -> str:
     """A subquery: the merged traces of these groups."""
-    said = f"has({names}, tupleElement({group}, 'value'))"
+    said = f"tupleElement({group}, 'value') IN {names}"
     rows = merged(f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})")
-    return f"(SELECT * FROM {rows} WHERE has({names}, {group}))"
+    return f"(SELECT * FROM {rows} WHERE {group} IN {names})"
 
 
 def _groups(group: str, range_: Range, values: Values) -> str:
@@ -143,10 +149,14 @@ def _groups(group: str, range_: Range, values: Values) -> str:
     contains = (
         f" AND positionCaseInsensitiveUTF8({group}, {values.text(range_.contains)}) > 0" if range_.contains else ""
     )
+    environments = (
+        ", argMin(environment, (start_time, trace_id)) AS first_environment, groupUniqArray(environment) AS environments"
+        if range_.environments
+        else ""
+    )
     return f"""(
         SELECT {group} AS id, min(toUnixTimestamp64Nano(start_time)) AS first_ns,
-            max(toUnixTimestamp64Nano(start_time)) AS last_ns,
-            argMin(environment, (start_time, trace_id)) AS first_environment, groupUniqArray(environment) AS environments
+            max(toUnixTimestamp64Nano(start_time)) AS last_ns, max(toUnixTimestamp(last_hour)) AS until_s{environments}
         FROM {merged(restriction)}
         WHERE {group} != ''{contains}
         GROUP BY id
@@ -161,31 +171,26 @@ async def sessions(
     store: Store, project_id: str, range_: Range | None = None, *, offset: int = 0, limit: int = 50
 ) -> list[Session]:
     """A page of sessions, the one that began last first (`by_last`: whose last trace is the newest)."""
-    chosen = [
-        row[0] for row in await run(store, ids(project_id, "session_id", range_ or Range(), offset, checked(limit)))
-    ]
-    found = {session.id: session for session in await _sessions(store, project_id, chosen)}
-    return [found[id_] for id_ in chosen if id_ in found]
+    chosen = await run(store, ids(project_id, "session_id", range_ or Range(), offset, checked(limit)))
+    return _sessions(*await _told(store, project_id, "session_id", chosen))
 
 
 async def session(store: Store, project_id: str, session_id: str) -> Session | None:
     """One session; None when no trace has it."""
-    return next(iter(await _sessions(store, project_id, [session_id] if session_id else [])), None)
+    return next(iter(_sessions(*await _told(store, project_id, "session_id", _one(session_id)))), None)
 
 
 async def users(
     store: Store, project_id: str, range_: Range | None = None, *, offset: int = 0, limit: int = 50
 ) -> list[User]:
     """A page of users, the one seen last first, unless the range says otherwise."""
-    range_ = range_ or Range(by_last=True)
-    chosen = [row[0] for row in await run(store, ids(project_id, "user_id", range_, offset, checked(limit)))]
-    found = {user.id: user for user in await _users(store, project_id, chosen)}
-    return [found[id_] for id_ in chosen if id_ in found]
+    chosen = await run(store, ids(project_id, "user_id", range_ or Range(by_last=True), offset, checked(limit)))
+    return _users(*await _told(store, project_id, "user_id", chosen))
 
 
 async def user(store: Store, project_id: str, user_id: str) -> User | None:
     """One user; None when no trace has it."""
-    return next(iter(await _users(store, project_id, [user_id] if user_id else [])), None)
+    return next(iter(_users(*await _told(store, project_id, "user_id", _one(user_id)))), None)
 
 
 async def count_sessions(store: Store, project_id: str, range_: Range | None = None) -> int:
@@ -196,33 +201,38 @@ async def count_users(store: Store, project_id: str, range_: Range | None = None
     return int((await run(store, total(project_id, "user_id", range_ or Range(by_last=True))))[0][0])
 
 
-async def _sessions(store: Store, project_id: str, chosen: Sequence[str]) -> list[Session]:
+def _one(id_: str) -> list[tuple[str, int, int]]:
+    """A group whose range of time is not known."""
+    return [(id_, 0, _LAST_S)] if id_ else []
+
+
+async def _told(
+    store: Store, project_id: str, group: str, chosen: Sequence[tuple[Any, ...]]
+) -> tuple[list[tuple[Any, ...]], dict[str, Numbers]]:
+    """Details, in the order chosen, and numbers of the groups chosen."""
     if not chosen:
-        return []
-    found = [
-        Session(id_, first, last, end, until_s * 1_000_000_000 + HOUR_NS, *rest)
-        for id_, first, last, end, until_s, *rest in await run(store, details(project_id, "session_id", chosen))
+        return [], {}
+    names = [row[0] for row in chosen]
+    low, high = min(row[1] for row in chosen), max(row[2] for row in chosen) * 1_000_000_000 + HOUR_NS
+    told, summed = await asyncio.gather(
+        run(store, details(project_id, group, names)), run(store, sums(project_id, group, names, low, high))
+    )
+    found = {row[0]: row for row in told}
+    return [found[name] for name in names if name in found], {row[0]: Numbers(*row[1:]) for row in summed}
+
+
+def _sessions(told: Sequence[tuple[Any, ...]], summed: Mapping[str, Numbers]) -> list[Session]:
+    return [
+        replace(
+            Session(id_, first, last, end, until_s * 1_000_000_000 + HOUR_NS, *rest),
+            numbers=summed.get(id_, numbers.NONE),
+        )
+        for id_, first, last, end, until_s, *rest in told
     ]
-    summed = await _sums(store, project_id, "session_id", found)
-    return [replace(one, numbers=summed.get(one.id, numbers.NONE)) for one in found]
 
 
-async def _users(store: Store, project_id: str, chosen: Sequence[str]) -> list[User]:
-    if not chosen:
-        return []
-    found = [
-        User(id_, first, last, until_s * 1_000_000_000 + HOUR_NS, *rest)
-        for id_, first, last, until_s, *rest in await run(store, details(project_id, "user_id", chosen))
+def _users(told: Sequence[tuple[Any, ...]], summed: Mapping[str, Numbers]) -> list[User]:
+    return [
+        replace(User(id_, first, last, until_s * 1_000_000_000 + HOUR_NS, *rest), numbers=summed.get(id_, numbers.NONE))
+        for id_, first, last, until_s, *rest in told
     ]
-    summed = await _sums(store, project_id, "user_id", found)
-    return [replace(one, numbers=summed.get(one.id, numbers.NONE)) for one in found]
-
-
-async def _sums(
-    store: Store, project_id: str, group: str, found: Sequence[Session] | Sequence[User]
-) -> dict[str, Numbers]:
-    if not found:
-        return {}
-    low, high = min(one.start_ns for one in found), max(one.spans_until_ns for one in found)
-    rows = await run(store, sums(project_id, group, [one.id for one in found], low, high))
-    return {row[0]: Numbers(*row[1:]) for row in rows}

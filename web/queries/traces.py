@@ -8,6 +8,7 @@ window. Windows grow, and so does the number of candidates, until the page is fu
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ _GROWTH = 8
 _MOST_CANDIDATES = 131_072
 #: What the start of a trace can be: spans are of 1970 or later, and hours are 32 bit.
 _END_NS = 4_294_800_000 * 1_000_000_000
+
+#: An index finds who says these, so there is no need of windows.
+_INDEXED = ("id", "userId", "sessionId")
 
 #: A list's columns, in the order of Trace.
 _ROW = (
@@ -101,8 +105,9 @@ def step(
 ) -> Statement:
     """Traces that start in [low_ns, before) and match, newest first, of at most so many candidates.
 
-    A row is: whether it is a result; its start, Unix ns, and id; how many candidates there were; start and id of the last of
-    them, which is a row even when it is no result. `bounded`: there are spans from `before` on that are better left unread.
+    A row is: whether it is a result; its start, Unix ns, its id, its last hour, Unix seconds; how many candidates there
+    were; start and id of the last of them, which is a row even when it is no result. `bounded`: there are spans from
+    `before` on that are better left unread.
     """
     values = Values()
     # A position without an id is the end of a window: what starts at it lies behind.
@@ -122,10 +127,10 @@ def step(
         LIMIT {values.add("UInt64", candidates)}"""
     traces = (named if exact else merged)(f"trace_id IN ({found})", f"p.hour >= {hour(low_ns, values)}")
     sql = f"""
-        SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, known,
+        SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, toUnixTimestamp(last_hour), known,
             toUnixTimestamp64Nano(tupleElement(last, 1)), tupleElement(last, 2)
         FROM (
-            SELECT start_time, trace_id, part_start,
+            SELECT start_time, trace_id, last_hour, part_start,
                 start_time >= {values.time(low_ns)} AND {where(conditions, values)} AS is_result,
                 count() OVER () AS known, min((part_start, trace_id)) OVER () AS last
             FROM {traces}
@@ -226,32 +231,43 @@ async def newest(
     the walk begins to look; no result depends on it."""
     filter_ = filter_ or Filter()
     found = await _walk(store, project_id, filter_, checked(limit), before, now_ns or time.time_ns())
-    page = await by_ids(store, project_id, [position.trace_id for position in found[:limit]])
-    return Page(page, found[limit - 1] if len(found) > limit else None)
+    shown = found[:limit]
+    if not shown:
+        return Page([], None)
+    ids = [row[1] for row in shown]
+    low, high = min(row[0] for row in shown), max(row[2] for row in shown) * 1_000_000_000 + HOUR_NS
+    told, summed = await asyncio.gather(
+        run(store, rows(project_id, ids)), numbers.of_traces(store, project_id, ids, low, high)
+    )
+    page = [replace(trace, numbers=summed.get(trace.id, numbers.NONE)) for trace in map(_trace, told)]
+    page = await _with_names(store, project_id, page)
+    return Page(page, Position(*shown[-1][:2]) if len(found) > limit else None)
 
 
 async def _walk(
     store: Store, project_id: str, filter_: Filter, limit: int, before: Position | None, now_ns: int
-) -> list[Position]:
-    """Where the traces are: at least `limit` + 1 of them, or all."""
+) -> list[tuple[int, str, int]]:
+    """Start, id and last hour of the traces: at least `limit` + 1 of them, or all."""
     at = Position(min(filter_.until_ns or _END_NS, _END_NS), "")
     if before is not None:
         at = min(at, before)
     bottom, end = filter_.since_ns or 0, None
     low, width = max(bottom, _hour_before(min(at.start_ns, now_ns))), HOUR_NS
+    if any(c.column in _INDEXED and c.operator in ("=", "any of") for c in filter_.conditions):
+        low = bottom
     count = limit + 1 + limit // 8  # a few of them have started before the window
-    found: list[Position] = []
+    found: list[tuple[int, str, int]] = []
     while at > (bottom, ""):
         statement = step(project_id, filter_, low, at, count, bounded=end is None or at.start_ns < end)
         answer = await run(store, statement)
-        found += [Position(row[1], row[2]) for row in answer if row[0]]
+        found += [(row[1], row[2], row[3]) for row in answer if row[0]]
         if len(found) > limit:
             break
         if end is None:  # the window of now does not fill the page: where is there anything?
             first_s, last_s = (await run(store, extent(project_id)))[0]
             bottom, end = max(bottom, first_s * 1_000_000_000), last_s * 1_000_000_000 + HOUR_NS
-        if answer and answer[0][3] == count:
-            at, count = Position(answer[0][4], answer[0][5]), min(_GROWTH * count, _MOST_CANDIDATES)
+        if answer and answer[0][4] == count:
+            at, count = Position(answer[0][5], answer[0][6]), min(_GROWTH * count, _MOST_CANDIDATES)
             continue
         at, width = Position(min(low, end), ""), _GROWTH * width
         low = max(bottom, _hour_before(at.start_ns) + HOUR_NS - width)

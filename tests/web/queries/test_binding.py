@@ -1,0 +1,136 @@
+"""Every statement is bound to one project, and no value is ever part of a statement's text (reliability rows 43 and 44)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from litefuse.clickhouse.client import Store
+from tests.embedded.server import Server
+from tests.web.queries.support import HOUR, MONDAY, insert, random_trace
+from web.queries import merge, metrics, numbers, observations, sessions, texts, traces
+from web.queries.conditions import Column, Condition
+from web.queries.sessions import Range
+from web.queries.statement import Statement, Values, bind, run
+
+NASTY = "x' OR 1=1 -- {project:String} `\\ \0"
+LOW, HIGH = MONDAY - HOUR, MONDAY + 30 * 24 * HOUR
+
+
+def conditions(columns: dict[str, Column]) -> Iterator[Condition]:
+    """One with every operator of every column, all of which some rows may fulfil."""
+    negative = {"text": "does not contain", "list": "none of", "map": "is not set", "number": ">=", "time": ">="}
+    for name, column in columns.items():
+        if column.kind == "bool":
+            yield Condition(name, "<>", True)
+        elif column.kind in ("number", "time"):
+            yield Condition(name, ">=", 0)
+        else:
+            yield Condition(name, negative[column.kind], [NASTY] if column.kind == "list" else NASTY, NASTY)
+
+
+def statements(project: str, ids: list[str]) -> dict[str, Statement]:
+    """One of each that the read side makes; each finds something in the project."""
+    of_traces = merge.Filter(LOW, HIGH, [c for c in conditions(dict(merge.COLUMNS)) if c.column in WIDE])
+    of_spans = observations.Filter(
+        LOW, HIGH, [Condition("tags", "none of", [NASTY]), Condition("isRootObservation", "<>", True)]
+    )
+    at, span_at = traces.Position(HIGH, NASTY), observations.Position(HIGH, NASTY, NASTY)
+    names = [*observations.SMALL, *observations.LARGE]
+    found = {
+        "extent": traces.extent(project),
+        "step": traces.step(project, of_traces, LOW, at, 1000),
+        "rows": traces.rows(project, ids),
+        "sorted": traces.sorted_page(project, of_traces, "name", True, 0, 1000),
+        "total": traces.total(project, of_traces),
+        "names": traces.names(project, ids, LOW, HIGH),
+        "numbers": numbers.statement(project, ids, LOW, HIGH),
+        "texts": texts.statement(project, ids, LOW, HIGH),
+        "of trace": observations.of_trace(project, ids[0], LOW, HIGH, names),
+        "one": observations.one(project, f"{ids[0][-4:]}{0:012x}", names),
+        "window": observations.window(project, of_spans, LOW, span_at, names, 1000),
+        "at offset": observations.at_offset(project, of_spans, names, 0, 1000),
+        "observations": observations.total(project, of_spans),
+        "models": metrics.by_model(project, LOW, HIGH, "day", of_spans.conditions),
+    }
+    for group, chosen in (("session_id", ["s1", "s2"]), ("user_id", ["ann", "bob"])):
+        range_ = Range(LOW, HIGH, ["default", "prod", "dev"])
+        found[f"{group} ids"] = sessions.ids(project, group, range_, 0, 100)
+        found[f"{group} total"] = sessions.total(project, group, range_)
+        found[f"{group} details"] = sessions.details(project, group, chosen)
+        found[f"{group} sums"] = sessions.sums(project, group, chosen, LOW, HIGH)
+    return found
+
+
+#: Conditions that every trace fulfils.
+WIDE = ("timestamp", "tags", "metadata", "observations", "latency", "errorCount")
+NAMES = list(statements("p", ["0" * 32]))
+
+
+@pytest.fixture(scope="module")
+def ids(server: Server) -> list[str]:
+    """The same ids in two projects, with other values in the second."""
+    chance = random.Random(3)
+    made = [span for n in range(30) for span in random_trace(chance, f"{n:032x}", MONDAY + n, 8)]
+    insert(server, [replace(span, project="mine", name=f"mine {span.name}", model="mine") for span in made])
+    theirs = [
+        replace(
+            span,
+            project="theirs",
+            name="theirs",
+            user_id="theirs",
+            session_id="theirs",
+            copy=9,
+            tokens=(7_000_000, 7_000_000),
+            model="theirs",
+            start=span.start - HOUR,
+        )
+        for span in made
+    ]
+    insert(server, [*theirs, *(replace(span, span_id=f"{n:016x}") for n, span in enumerate(theirs))])
+    return sorted({span.trace_id for span in made})
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_another_projects_rows_change_nothing(name: str, store: Store, server: Server, ids: list[str]) -> None:
+    """With the other project beside it, and without it, a statement answers the same."""
+    both = await run(store, statements("mine", ids)[name])
+    assert name in ("one", "of trace") or both
+    assert "theirs" not in repr(both)
+    assert await run(store, statements("nobody", ids)[name]) in ([], [(0, 0)], [(0,)])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_are_parameters(name: str) -> None:
+    statement = statements("the project's name", [NASTY])[name]
+    assert NASTY not in statement.sql
+    assert "the project's name" not in statement.sql
+    assert statement.parameters["project"] == "the project's name"
+
+
+async def test_every_condition_runs(store: Store, ids: list[str]) -> None:
+    for condition in conditions(dict(merge.COLUMNS)):
+        await traces.newest(store, "mine", merge.Filter(conditions=[condition]))
+    for condition in conditions(dict(observations.COLUMNS)):
+        await observations.newest(store, "mine", observations.Filter(conditions=[condition]))
+    for name, column in observations.OF_TRACE.items():
+        for condition in conditions({column: merge.COLUMNS[column]}):
+            of_trace = replace(condition, column=name)
+            await observations.newest(store, "mine", observations.Filter(conditions=[of_trace]))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1",
+        "SELECT * FROM spans",
+        "SELECT * FROM spans WHERE project_id = {project:String} AND trace_id IN (SELECT trace_id FROM trace_parts)",
+        "SELECT * FROM litefuse.spans AS s JOIN traces AS t USING trace_id WHERE s.project_id = {project:String}",
+    ],
+)
+def test_a_statement_without_its_project_is_refused(sql: str) -> None:
+    with pytest.raises(ValueError, match="not bound to a project"):
+        bind("p", sql, Values())
