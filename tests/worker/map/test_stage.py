@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from litefuse.clickhouse.sql import statements
+from schemas import conventions, usage_names
 from schemas.runner import MIGRATIONS
 from tests.worker.map.support import decoded, mapped, record, resource_spans, span
 from worker.block import Slice, build
@@ -66,6 +67,25 @@ def test_only_spans_with_something_to_map_become_python_values(monkeypatch: pyte
 def test_the_gate_opens_for_each_type_of_attribute_and_for_events(one_of: dict[str, object]) -> None:
     batch = decoded(record(resource_spans([span(0, HTTP), span(1, **one_of), span(2, HTTP)])))  # type: ignore[arg-type]
     assert gate.look(batch).rows.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {name for row in conventions.FIELDS.values() for name in row}
+        | set(conventions.REMOVED)
+        | set(conventions.EXPERIMENT.values())
+        | set(conventions.OLD_SDK_GENERATION + conventions.MODEL_PRESENT + conventions.VERCEL_MODEL)
+        | set(conventions.GENAI_TOOL + conventions.FLUE_TOOL + conventions.FLUE_AGENT + conventions.TOOL_LISTS)
+        | {f"{prefix}x" for prefix in conventions.METADATA_PREFIXES + conventions.TRACE_METADATA_PREFIXES}
+        | {f"{prefix}x" for prefix in usage_names.USAGE_PREFIXES + usage_names.PARAMETER_PREFIXES}
+        | set(usage_names.PROMPT_NAME + usage_names.PROMPT_VERSION + usage_names.PARAMETER_OBJECTS)
+        | set(usage_names.FIRST_TOKEN_MS + usage_names.FIRST_TOKEN_SECONDS + usage_names.LITELLM_COSTS)
+        | set(usage_names.VERCEL_INPUT + usage_names.VERCEL_OUTPUT + usage_names.VERCEL_TOTAL)
+    ),
+)
+def test_the_gate_knows_each_name_of_the_tables(name: str) -> None:
+    assert gate.speaks(name) or name in gate.TEXTS
 
 
 def test_the_gate_opens_for_a_scope_and_for_a_resource() -> None:
