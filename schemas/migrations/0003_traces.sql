@@ -205,7 +205,7 @@ SELECT
     min(p.first).environment AS environment,
     max(p.release).value AS release,
     max(p.version).value AS version,
-    max(p.public) != 0 AS public,
+    toBool(max(p.public)) AS public,
     mapApply((key, said) -> (key, tupleElement(said, 'value')), maxMap(p.metadata)) AS metadata,
     max(p.input).value AS input_preview,
     max(p.output).value AS output_preview,

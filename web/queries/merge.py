@@ -103,7 +103,7 @@ def merged(restriction: str, window: str = "true") -> str:
             max(p.version).value AS version,
             arraySort(groupUniqArrayArray(p.tags)) AS tags,
             mapApply((key, said) -> (key, tupleElement(said, 'value')), maxMap(p.metadata)) AS metadata,
-            max(p.public) != 0 AS public,
+            toBool(max(p.public)) AS public,
             max(p.input).value AS input_preview,
             max(p.output).value AS output_preview
         FROM trace_parts AS p

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from litefuse.clickhouse.asking import Store
 from web.queries import observations
 from web.queries.conditions import Condition
 from web.queries.observations import Filter
-from web.queries.statement import Statement, Store, Values, bind, run
+from web.queries.statement import Statement, Values, bind, run
 
 #: Length of a bucket → the start of the bucket of a span.
 BUCKETS = {"hour": "toStartOfHour(start_time)", "day": "toStartOfDay(start_time, 'UTC')"}

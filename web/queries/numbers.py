@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from litefuse.clickhouse.asking import Store
 from web.queries import conditions
 from web.queries.conditions import Condition
 from web.queries.merge import COLUMNS
-from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
+from web.queries.statement import PROJECT, Statement, Values, bind, run
 
 _SUMS = """
             count() AS observations,

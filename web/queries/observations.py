@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from litefuse.clickhouse.asking import Store
 from web.queries import conditions, merge, numbers, traces
 from web.queries.conditions import Column, Condition
 from web.queries.merge import HOUR_NS
-from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
+from web.queries.statement import PROJECT, Statement, Values, bind, run
 from web.queries.traces import Trace, checked
 
 #: An observation is a row with these names.

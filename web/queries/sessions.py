@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from litefuse.clickhouse.asking import Store
 from web.queries import numbers
 from web.queries.merge import HOUR_NS, hour, merged
 from web.queries.numbers import Numbers
-from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
+from web.queries.statement import PROJECT, Statement, Values, bind, run
 from web.queries.traces import checked
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
+
+from litefuse.clickhouse.asking import Store
 
 #: Names of ClickHouse parameters by the Python type of their value.
 PROJECT = "project_id = {project:String}"
@@ -18,19 +20,6 @@ TABLES = ("spans", "trace_parts", "traces", "prices", "scores")
 _READ = re.compile(rf"\b(?:FROM|JOIN)\s+(?:litefuse\.)?({'|'.join(TABLES)})\b", re.I)
 #: ClickHouse's own optimisation of FINAL would leave skipped granules' copies in; and people's defaults must not change ours.
 _SETTINGS: Mapping[str, str] = {"final": "0", "use_skip_indexes_if_final": "1"}
-
-
-class Store(Protocol):
-    """What is used of litefuse.clickhouse.client.Store."""
-
-    async def rows(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float | None = ...,
-    ) -> list[tuple[Any, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from litefuse.clickhouse.asking import Store
 from web.queries import numbers
-from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
+from web.queries.statement import PROJECT, Statement, Values, bind, run
 
 
 def statement(project_id: str, trace_ids: Sequence[str], low_ns: int, high_ns: int) -> Statement:

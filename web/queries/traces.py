@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from litefuse.clickhouse.asking import Store
 from web.queries import numbers
 from web.queries.merge import HOUR_NS, Filter, by_name, hour, merged, named, orphans, saying, where
 from web.queries.numbers import Numbers
-from web.queries.statement import PROJECT, Statement, Store, Values, bind, run
+from web.queries.statement import PROJECT, Statement, Values, bind, run
 
 MAX_LIMIT = 1000
 #: How windows and numbers of candidates grow, and how many candidates one statement completes at most.
