@@ -13,12 +13,13 @@ from typing import Any
 
 from litefuse.clickhouse.asking import Store
 
-#: Names of ClickHouse parameters by the Python type of their value.
+#: How a statement asks for its project: once for each table it reads.
 PROJECT = "project_id = {project:String}"
 #: Tables whose rows belong to a project.
 TABLES = ("spans", "trace_parts", "traces", "prices", "scores")
 _READ = re.compile(rf"\b(?:FROM|JOIN)\s+(?:litefuse\.)?({'|'.join(TABLES)})\b", re.I)
-#: ClickHouse's own optimisation of FINAL would leave skipped granules' copies in; and people's defaults must not change ours.
+#: A login's defaults must not change what a statement says: FINAL stands in its text, where copies matter. Indexes are used
+#: with it all the same: what they know, ids and times, is the same in all copies.
 _SETTINGS: Mapping[str, str] = {"final": "0", "use_skip_indexes_if_final": "1"}
 
 
