@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from litefuse.clickhouse.asking import Store
 from litefuse.clickhouse.sql import literal
 
 #: Seconds that one mutation may take.
@@ -23,28 +24,6 @@ _IDS = 10_000
 _SYNC = {"mutations_sync": "2"}
 _PROJECT = "project_id = {project:String}"
 _TRACES = f"{_PROJECT} AND trace_id IN {{ids:Array(String)}}"
-
-
-class Store(Protocol):
-    """What is used of litefuse.clickhouse.client.Store."""
-
-    async def rows(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float | None = ...,
-    ) -> list[tuple[Any, ...]]: ...
-
-    async def command(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float | None = ...,
-    ) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

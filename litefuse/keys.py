@@ -16,10 +16,10 @@ import logging
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from litefuse.clickhouse.asking import Store
 from litefuse.errors import ConfigError, LitefuseError
 from litefuse.settings import Secret, Settings
 
@@ -36,28 +36,6 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,199}")
 
 class NoSuchKey(LitefuseError):
     """The public key is not in the store, or is revoked already."""
-
-
-class Store(Protocol):
-    """What is used of litefuse.clickhouse.client.Store."""
-
-    async def rows(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float = ...,
-    ) -> list[tuple[Any, ...]]: ...
-
-    async def command(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float = ...,
-    ) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,24 +16,16 @@ from litefuse.cli import delete, main
 from litefuse.clickhouse.client import Store
 from litefuse.deletion import TABLES
 from litefuse.keys import KeyStore
-from schemas.runner import migrate
-from tests.embedded.server import Server, running
+from tests.embedded.server import Server, with_tables
 from tests.web.queries.support import MONDAY, Span, insert
 
 WEEK = 7 * 86400 * 1_000_000_000
 T1, T2, T3 = "1" * 32, "2" * 32, "3" * 32
 
 
-async def _migrated(server: Server) -> None:
-    store = await Store.open(server.embedded.url)
-    await migrate(store)
-    await store.close()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("data") / "litefuse") as server:
-        asyncio.run(_migrated(server))
+    with with_tables(tmp_path_factory.mktemp("data") / "litefuse") as server:
         yield server
 
 

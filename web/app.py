@@ -9,12 +9,13 @@ import logging
 from aiohttp import web
 
 from litefuse import __version__
+from litefuse.clickhouse.asking import Rows
 from litefuse.errors import StoreError
 from litefuse.log.base import Log
 from litefuse.settings import Settings
 from litefuse.telemetry.logs import event
 from web import page
-from web.state import Cached, Rows, take
+from web.state import Cached, take
 
 logger = logging.getLogger("litefuse.web")
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from litefuse.clickhouse.asking import Rows
 from litefuse.dead import read_open
 from litefuse.errors import LogError, StoreError
 from litefuse.log.base import DEAD, TRACES, Log
@@ -24,14 +25,6 @@ _PASSING = (StoreError, LogError, OSError, TimeoutError)
 
 # Kept cheap by the table's minmax index.
 _RATE = "SELECT count() FROM spans WHERE received_at >= now() - INTERVAL 1 MINUTE"
-
-
-class Rows(Protocol):
-    """What is used of litefuse.clickhouse.client.Store."""
-
-    async def rows(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = ...
-    ) -> list[tuple[Any, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)

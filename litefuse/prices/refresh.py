@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 
+from litefuse.clickhouse.asking import Rows
 from litefuse.errors import StoreError
 from litefuse.prices.book import Book
 from litefuse.prices.overrides import Override
-from litefuse.prices.table import Rows, read
+from litefuse.prices.table import read
 
 logger = logging.getLogger("litefuse.prices")
 

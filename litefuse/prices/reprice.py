@@ -8,10 +8,10 @@ nothing to do.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
+from litefuse.clickhouse.asking import Store
 from litefuse.clickhouse.sql import literal
 from litefuse.prices.book import Book
 from litefuse.prices.price import Timeline
@@ -25,28 +25,6 @@ _MUTATION = {**_SETTINGS, "mutations_sync": "2"}
 
 #: (project, provider, model), as spans have them.
 Key = tuple[str, str, str]
-
-
-class Store(Protocol):
-    """What is used of litefuse.clickhouse.client.Store."""
-
-    async def rows(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float | None = ...,
-    ) -> list[tuple[Any, ...]]: ...
-
-    async def command(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float | None = ...,
-    ) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

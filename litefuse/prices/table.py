@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
+from litefuse.clickhouse.asking import Rows, Store
 from litefuse.clickhouse.sql import literal
 from litefuse.prices.catalogue import picodollars
 from litefuse.prices.kinds import MILLION, REQUESTS
@@ -24,33 +25,12 @@ _TIMEOUT_S = 10.0
 _WRITE = {"async_insert": "0", "max_query_size": str(16 << 20)}
 
 
-class Rows(Protocol):
-    """What is used of litefuse.clickhouse.client.Store to read."""
-
-    async def rows(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = ...
-    ) -> list[tuple[Any, ...]]: ...
-
-
-class Commands(Protocol):
-    """What is used of it to write."""
-
-    async def command(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, str] | None = None,
-        timeout: float | None = ...,
-    ) -> Any: ...
-
-
 async def read(store: Rows) -> tuple[Override, ...]:
     """All prices of projects. Raises StoreError."""
     return tuple(_override(row) for row in await store.rows(_READ, timeout=_TIMEOUT_S))
 
 
-async def write(store: Commands, overrides: Sequence[Override], *, deleted: bool = False) -> None:
+async def write(store: Store, overrides: Sequence[Override], *, deleted: bool = False) -> None:
     """Store these prices, all or none, or mark them as removed. Raises StoreError."""
     if not overrides:
         return

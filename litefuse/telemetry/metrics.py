@@ -173,9 +173,14 @@ KEYS_AGE_SECONDS = _gauge(
 # -- worker ------------------------------------------------------------------------------------------------------------
 RECORDS_CONSUMED = _counter("RECORDS_CONSUMED", "records_consumed", "records", "Records read from the log")
 SPANS_DECODED = _counter("SPANS_DECODED", "spans_decoded", "spans", "Spans decoded from records")
-SPANS_MAPPED = _counter("SPANS_MAPPED", "spans_mapped", "spans", "Spans that had something to map (LLM calls, users, sessions, environments …)")
+SPANS_MAPPED = _counter(
+    "SPANS_MAPPED", "spans_mapped", "spans", "Spans that had something to map: LLM calls and the like"
+)
 MAPPING_ERRORS = _counter(
-    "MAPPING_ERRORS", "mapping_errors", "spans", "Spans kept without some of their LLM columns; spans.mapping_error says why"
+    "MAPPING_ERRORS",
+    "mapping_errors",
+    "spans",
+    "Spans kept without some of their LLM columns; spans.mapping_error says why",
 )
 UNPRICED = _counters(
     "UNPRICED",

@@ -270,7 +270,7 @@ def assert_call(up: Litefuse, span: Fields, messages: list[Fields], parameters: 
     assert (seen["input_preview"], seen["output_preview"]) == (question, ANSWERS[question])
     tokens = (counts["prompt_tokens"], counts["completion_tokens"], counts["total_tokens"])
     assert (seen["input_tokens"], seen["output_tokens"], seen["total_tokens"]) == tokens
-    cost = tokens[0] * USD_PER_TOKEN["input"] + tokens[1] * USD_PER_TOKEN["output"]
+    cost: Decimal = tokens[0] * USD_PER_TOKEN["input"] + tokens[1] * USD_PER_TOKEN["output"]
     assert (Decimal(seen["cost"]), seen["cost_source"]) == (cost, "prices")
     assert seen["model_parameters"] == parameters
     assert seen["mapping_error"] == ""

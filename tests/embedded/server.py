@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from litefuse.clickhouse.client import Store
 from litefuse.embedded import Embedded, open_embedded
 from litefuse.settings import Settings
+from schemas.runner import migrate
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +99,17 @@ def running(data_dir: Path, **settings: Any) -> Iterator[Server]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@contextlib.contextmanager
+def with_tables(data_dir: Path) -> Iterator[Server]:
+    """The same with our tables."""
+
+    async def migrated(url: str) -> None:
+        store = await Store.open(url)
+        await migrate(store)
+        await store.close()
+
+    with running(data_dir) as server:
+        asyncio.run(migrated(server.embedded.url))
+        yield server

@@ -37,7 +37,7 @@ class Store:
         self.reads = 0
 
     async def rows(
-        self, sql: str, parameters: Any = None, *, settings: Any = None, timeout: float = 0
+        self, sql: str, parameters: Any = None, *, settings: Any = None, timeout: float | None = 0
     ) -> list[tuple[Any, ...]]:
         self.reads += 1
         found = [(pk, pid, days, "salt", hash_secret("salt", sk)) for pk, (pid, days, sk) in self.keys.items()]
@@ -47,7 +47,9 @@ class Store:
             raise self.error
         return found
 
-    async def command(self, sql: str, parameters: Any = None, *, settings: Any = None, timeout: float = 0) -> Any:
+    async def command(
+        self, sql: str, parameters: Any = None, *, settings: Any = None, timeout: float | None = 0
+    ) -> Any:
         raise AssertionError("ingest writes nothing")
 
     def down(self) -> None:

@@ -1,26 +1,17 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from litefuse.clickhouse.client import Store
-from schemas.runner import migrate
-from tests.embedded.server import Server, running
-
-
-async def _migrated(server: Server) -> None:
-    store = await Store.open(server.embedded.url)
-    await migrate(store)
-    await store.close()
+from tests.embedded.server import Server, with_tables
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The embedded ClickHouse with our tables, for one module."""
-    with running(tmp_path_factory.mktemp("data") / "litefuse") as server:
-        asyncio.run(_migrated(server))
+    with with_tables(tmp_path_factory.mktemp("data") / "litefuse") as server:
         yield server
 
 

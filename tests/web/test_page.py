@@ -36,7 +36,7 @@ class Rows:
         self.number = number
 
     async def rows(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 1.0
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = 1.0
     ) -> list[tuple[Any, ...]]:
         if self.number is None:
             raise StoreUnavailable("connection refused")

@@ -1,0 +1,37 @@
+"""What those who ask ClickHouse use of `client.Store`, so that they can be given something else with the same methods: a
+store that is not reached yet, or a test's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Rows(Protocol):
+    """Asked without settings."""
+
+    async def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = ...
+    ) -> list[tuple[Any, ...]]: ...
+
+
+class Store(Protocol):
+    """Asked, and told. Both raise litefuse.errors.StoreError."""
+
+    async def rows(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        timeout: float | None = ...,
+    ) -> list[tuple[Any, ...]]: ...
+
+    async def command(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        timeout: float | None = ...,
+    ) -> Any: ...
