@@ -40,6 +40,38 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "ai.model.provider",
         "mlflow.llm.provider",
     ),
+    # Retrievals and memories of the semantic conventions; workflows and tools of OpenLIT's.
+    "genai_input_late": (
+        "gen_ai.retrieval.query.text",
+        "gen_ai.memory.query.text",
+        "gen_ai.retrieval.query",
+        "gen_ai.workflow.input",
+        "gen_ai.tool.input",
+        "gen_ai.tool.args",
+        "gen_ai.framework.pipeline.input_data",
+        "gen_ai.execution.input",
+    ),
+    "genai_output_late": (
+        "gen_ai.retrieval.documents",
+        "gen_ai.memory.records",
+        "gen_ai.workflow.output",
+        "gen_ai.tool.output",
+        "gen_ai.tool.result",
+        "gen_ai.framework.pipeline.output_data",
+        "gen_ai.execution.output",
+    ),
+    "haystack_input": (
+        "haystack.component.input",
+        "haystack.agent.step.tool.input",
+        "haystack.agent.input",
+        "haystack.pipeline.input_data",
+    ),
+    "haystack_output": (
+        "haystack.component.output",
+        "haystack.agent.step.tool.output",
+        "haystack.agent.output",
+        "haystack.pipeline.output_data",
+    ),
     "trace_name": ("langfuse.trace.name",),
     "trace_input": ("langfuse.trace.input",),
     "trace_output": ("langfuse.trace.output",),
@@ -52,6 +84,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "ai.telemetry.metadata.userId",
         "ai.settings.context.userId",
         "traceloop.association.properties.user_id",
+        "langsmith.metadata.user_id",
     ),
     "session_id": (
         "langfuse.session.id",
@@ -62,6 +95,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "ai.telemetry.metadata.sessionId",
         "ai.settings.context.sessionId",
         "traceloop.association.properties.session_id",
+        # LangSmith's own `langsmith.trace.session_id` is a project.
+        "langsmith.metadata.session_id",
+        "langsmith.metadata.thread_id",
+        "langsmith.metadata.conversation_id",
     ),
     "tags": (
         "langfuse.trace.tags",
@@ -71,6 +108,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "ai.telemetry.metadata.tags",
         "tag.tags",
         "ai.settings.context.tags",
+        "langsmith.span.tags",
     ),
 }
 
@@ -196,6 +234,7 @@ OPERATION_TYPES: dict[str, str] = MLFLOW_TYPES | {
     "EXECUTE_TOOL": "TOOL",
     "RETRIEVAL": "RETRIEVER",
     "SEARCH_MEMORY": "RETRIEVER",
+    "RERANK": "RETRIEVER",
     "INVOKE_WORKFLOW": "CHAIN",
     "PLAN": "CHAIN",
     "AGENT_STEP": "AGENT",
@@ -223,6 +262,8 @@ VERCEL_CALLS: dict[str, str] = {
     "ai.embed.doEmbed": "EMBEDDING",
     "ai.embedMany.doEmbed": "EMBEDDING",
 }
+#: Newer calls, which name no model always.
+VERCEL_OTHERS: dict[str, str] = {"ai.rerank.doRerank": "RETRIEVER"}
 VERCEL_TOOL = "ai.toolCall"
 #: One of these makes such a call one of a model.
 VERCEL_MODEL = ("langfuse.observation.model.name", "ai.model.id", "gen_ai.request.model", "gen_ai.response.model")
@@ -245,6 +286,24 @@ REQUEST_TYPES: dict[str, str] = {
     "embedding": "EMBEDDING",
     "rerank": "RETRIEVER",
 }
+
+#: What Haystack calls a span, and the end of the name of a component's class; the first that fits.
+HAYSTACK_SPANS: dict[str, str] = {
+    "haystack.agent.run": "AGENT",
+    "haystack.agent.step.tool": "TOOL",
+    "haystack.tool.run": "TOOL",
+    "haystack.pipeline.run": "CHAIN",
+}
+HAYSTACK_COMPONENTS: tuple[tuple[str, str], ...] = (
+    ("Generator", "GENERATION"),
+    ("Embedder", "EMBEDDING"),
+    ("Retriever", "RETRIEVER"),
+    ("Ranker", "RETRIEVER"),
+    ("WebSearch", "RETRIEVER"),
+    ("ToolInvoker", "TOOL"),
+    ("Evaluator", "EVALUATOR"),
+    ("Agent", "AGENT"),
+)
 
 #: A span that names a model, and says nothing else of itself, is a generation.
 MODEL_PRESENT = (

@@ -24,6 +24,9 @@ USAGE_SPELLINGS: dict[str, tuple[str, ...]] = {
         "details.cache_read_input_tokens",
         "prompt_details.cache_read",
         "input_cached_tokens",
+        "prompt_details.cache_input",  # OpenInference
+        "prompt_tokens_details.cached_tokens",  # OpenLIT
+        "input_tokens.cached",  # OpenRouter
     ),
     "input_cache_creation": (
         "cache_creation.input_tokens",
@@ -36,6 +39,8 @@ USAGE_SPELLINGS: dict[str, tuple[str, ...]] = {
         "cache_write.input_tokens",
         "cache_creation_tokens",
         "cache_write_input_tokens",  # Strands, beside cache_creation.input_tokens
+        "prompt_tokens_details.cache_creation_tokens",
+        "input_tokens.cache_write",
     ),
     "output_reasoning_tokens": (
         "reasoning.output_tokens",
@@ -43,9 +48,27 @@ USAGE_SPELLINGS: dict[str, tuple[str, ...]] = {
         "details.reasoning_tokens",
         "reasoning_tokens",
         "output_reasoning_tokens",
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens.reasoning",
     ),
-    "output_audio_tokens": ("completion_details.audio", "output_audio_tokens"),
-    "input_audio_tokens": ("prompt_details.audio", "input_audio_tokens"),
+    "output_audio_tokens": (
+        "completion_details.audio",
+        "output_audio_tokens",
+        "audio.output_tokens",
+        "completion_tokens_details.audio_tokens",
+        "output_tokens.audio",
+    ),
+    "input_audio_tokens": (
+        "prompt_details.audio",
+        "input_audio_tokens",
+        "audio.input_tokens",
+        "prompt_tokens_details.audio_tokens",
+        "input_tokens.audio",
+    ),
+    "input_image_tokens": ("image.input_tokens", "input_image_tokens", "input_tokens.image"),
+    "output_image_tokens": ("output_tokens.image", "output_image_tokens"),
+    "input_cached_audio_tokens": ("audio.cache_read.input_tokens",),
+    "input_cached_image_tokens": ("image.cache_read.input_tokens",),
 }
 
 #: Whole names of attributes that hold such a count too, asked when no spelling above has it.
@@ -54,14 +77,41 @@ USAGE_ATTRIBUTES: dict[str, str] = {
     "ai.usage.outputTokenDetails.reasoningTokens": "output_reasoning_tokens",  # AI SDK 7 in scope gen_ai
 }
 
-#: Parts of a count, which are taken out of it so that each token is counted once.
+#: Parts of a count, which are taken out of it so that each token is counted once; parts that have parts come first.
 USAGE_INSIDE: dict[str, tuple[str, ...]] = {
-    "input": ("input_cached_tokens", "input_cache_creation", "input_audio_tokens"),
-    "output": ("output_reasoning_tokens", "output_audio_tokens"),
+    "input_cached_tokens": ("input_cached_audio_tokens", "input_cached_image_tokens"),
+    "input_audio_tokens": ("input_cached_audio_tokens",),
+    "input_image_tokens": ("input_cached_image_tokens",),
+    "input": (
+        "input_cached_tokens",
+        "input_cache_creation",
+        "input_audio_tokens",
+        "input_image_tokens",
+        "input_cached_audio_tokens",
+        "input_cached_image_tokens",
+    ),
+    "output": ("output_reasoning_tokens", "output_audio_tokens", "output_image_tokens"),
 }
 
-#: After the prefix: a price, and repetitions of input and output.
-NOT_USAGE = frozenset(("cost", "input_text_tokens", "output_text_tokens"))
+#: After the prefix, of the texts in which LangSmith has the parts of a count: their side, and its name above.
+USAGE_DETAILS = {"input_token_details": "prompt_details", "output_token_details": "completion_details"}
+
+#: After the prefix: prices, repetitions of input, output and cached, and a limit.
+NOT_USAGE = frozenset(
+    (
+        "cost",
+        "total_cost",
+        "input_cost",
+        "output_cost",
+        "input_text_tokens",
+        "output_text_tokens",
+        "text.input_tokens",
+        "text.output_tokens",
+        "text.cache_read.input_tokens",
+        "experimental.system_instruction_tokens",
+        "experimental.reasoning_tokens_limit",
+    )
+)
 
 # --- `langfuse.observation.usage_details` (section 11.2) ---
 
@@ -87,9 +137,24 @@ VERCEL_OUTPUT = (
 )
 VERCEL_TOTAL = ("ai.usage.tokens", "ai.usage.totalTokens")
 
+# --- Claude Code, whose input is without what was cached ---
+
+CLAUDE_CODE_USAGE = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "input_cached_tokens": "cache_read_tokens",
+    "input_cache_creation": "cache_creation_tokens",
+}
+
 # --- Kinds of usage that the columns cached_tokens and reasoning_tokens count ---
 
-CACHED_KINDS = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens")
+CACHED_KINDS = (
+    "input_cached_tokens",
+    "input_cache_read",
+    "cache_read_input_tokens",
+    "input_cached_audio_tokens",
+    "input_cached_image_tokens",
+)
 REASONING_KINDS = ("output_reasoning_tokens", "output_reasoning")
 
 # --- Costs (section 12): attributes of total, input, output ---
@@ -98,13 +163,18 @@ COSTS = (
     ("gen_ai.usage.cost", "", ""),
     ("llm.cost.total", "llm.cost.prompt", "llm.cost.completion"),
 )
-LITELLM_COSTS = ("gen_ai.cost.total_cost", "gen_ai.cost.input_cost", "gen_ai.cost.output_cost")
+#: Asked last: LiteLLM's and OpenRouter's.
+COSTS_LATE = (
+    ("gen_ai.cost.total_cost", "gen_ai.cost.input_cost", "gen_ai.cost.output_cost"),
+    ("gen_ai.usage.total_cost", "gen_ai.usage.input_cost", "gen_ai.usage.output_cost"),
+)
 
 # --- Time of the first token (section 10) ---
 
-FIRST_TOKEN_MS = ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk")
+FIRST_TOKEN_MS = ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "ttft_ms")  # the last is Claude Code's
 FIRST_TOKEN_SECONDS = (
     "gen_ai.response.time_to_first_chunk",
+    "gen_ai.client.operation.time_to_first_chunk",  # AI SDK 7
     "gen_ai.server.time_to_first_token",
     "lk.response.ttft",
     "lk.response.ttfb",

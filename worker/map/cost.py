@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-from schemas.usage_names import COSTS, LITELLM_COSTS
+from schemas.usage_names import COSTS, COSTS_LATE
 from worker.map.conventions import mlflow
 from worker.map.scalars import totals_skipped
 from worker.map.span import Span
@@ -36,7 +36,11 @@ def stated_cost(span: Span) -> dict[str, int] | None:
                 return found
     if "mlflow" in families and (found := _costs(mlflow.costs(span))):
         return found
-    return (_named(span, LITELLM_COSTS) if "gen_ai" in families else None) or None
+    if "gen_ai" in families:
+        for names in COSTS_LATE:
+            if found := _named(span, names):
+                return found
+    return None
 
 
 def picodollars(value: Value) -> int | None:

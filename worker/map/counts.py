@@ -6,11 +6,16 @@ A count that is sent and does not fit is dropped; a sum that would not fit is MA
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from worker.map.values import Attributes, Value, count
 
 MAX_COUNT = (1 << 63) - 1
+#: `'cached_tokens': 8` in the text of a Python dict.
+_SPELT = re.compile(r"""['"](\w{1,40})['"]: ?(\d{1,19})\b""")
+#: Longer texts are no counts.
+_LONGEST = 10_000
 
 
 def counted(value: Value) -> int | None:
@@ -37,6 +42,16 @@ def added(counts: Iterable[int]) -> int:
 def net(gross: int, *parts: int | None) -> int:
     """What is left of `gross` without these parts, at least 0."""
     return max(gross - sum([part for part in parts if part]), 0)
+
+
+def spelt(text: Value) -> dict[str, int]:
+    """The counts in the text of a Python dict, or of JSON, by name, the first of each name; empty for other values."""
+    found: dict[str, int] = {}
+    if isinstance(text, str) and len(text) <= _LONGEST:
+        for name, digits in _SPELT.findall(text):
+            if (tokens := counted(digits)) is not None:
+                found.setdefault(name, tokens)
+    return found
 
 
 def only_counts(usage: Mapping[str, Value]) -> dict[str, int]:

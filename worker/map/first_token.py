@@ -23,7 +23,7 @@ def completion_start(span: Span) -> int | None:
         found = moment(attributes.get("langfuse.observation.completion_start_time"))
         if found is not None:
             return found
-    if "ai" in families:
+    if "ai" in families or "ttft_ms" in families:
         for name in FIRST_TOKEN_MS:
             waited = _waited(attributes.get(name))
             if waited is not None and (at := _after(span, math.ceil(waited) * _MS)) is not None:

@@ -40,6 +40,8 @@ PREFIXES = (
     "tag.",
     "openrouter.",
     "anthropic.",
+    "haystack.",
+    "langsmith.",
     "openai.",
 )
 #: Keys of conventions that have no prefix of their own.
@@ -62,6 +64,7 @@ NAMES = frozenset(
         "response.model_output",
         "tool_arguments",
         "tool_response",
+        "ttft_ms",
         "user_prompt",
     )
 )

@@ -13,6 +13,7 @@ from worker.map.conventions import (
     flue,
     genai,
     genkit,
+    haystack,
     laminar,
     langfuse,
     livekit,
@@ -130,4 +131,7 @@ STEPS: tuple[Step, ...] = (
     _step(_PYDANTIC_AGENT, pydantic_ai.agent),
     _step("user_prompt new_context response", claude_code.input_output),
     _step("lmnr", laminar.input_output),
+    _step("gen_ai", genai.late),
+    _step("ai", vercel.rerank),
+    _step("haystack", haystack.input_output),
 )

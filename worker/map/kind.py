@@ -21,9 +21,10 @@ from schemas.conventions import (
     TYPES,
     VERCEL_CALLS,
     VERCEL_MODEL,
+    VERCEL_OTHERS,
     VERCEL_TOOL,
 )
-from worker.map.conventions import livekit
+from worker.map.conventions import haystack, livekit
 from worker.map.span import Span
 from worker.map.values import Attributes, Value, meaningful
 
@@ -92,6 +93,9 @@ def _vercel(span: Span) -> str:
     for call in VERCEL_CALLS:
         if (own_id == call or name.startswith(call)) and _any_of(span.attributes, VERCEL_MODEL):
             return VERCEL_CALLS[call]
+    for call, kind in VERCEL_OTHERS.items():
+        if own_id == call or name.startswith(call):
+            return kind
     return "TOOL" if own_id == VERCEL_TOOL or name.startswith(VERCEL_TOOL) else ""
 
 
@@ -153,5 +157,6 @@ STEPS: tuple[tuple[str, Callable[[Span], str]], ...] = (
     ("traceloop", _traceloop),
     ("lmnr", _laminar),
     ("llm", _request),
+    ("haystack", haystack.observation_type),
     ("", _model),
 )

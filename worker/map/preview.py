@@ -77,7 +77,7 @@ def _input(text: str, value: Value) -> str:
     other = ""
     for seen, message in enumerate(backwards(value)):
         if message.role == "user" and (message.text or message.media):
-            return folded(message.text) or _media(message)
+            return folded(_unquoted(message.text)) or _media(message)
         if not other and message.text and message.role != "system":
             other = message.text
         if seen >= _MESSAGES:
@@ -105,6 +105,12 @@ def _output(text: str, value: Value, calls: list[ToolCall]) -> str:
     if calls:
         return folded(_called(calls))
     return "" if is_chat or _is_vectors(value) else folded(_gist(text, value))
+
+
+def _unquoted(text: str) -> str:
+    """The string that JSON text is, as the AI SDK lists what it embeds; any other text as it is."""
+    found = parsed(text) if text[:1] == '"' and text[-1:] == '"' else None
+    return found if isinstance(found, str) else text
 
 
 def _is_vectors(value: Value) -> bool:
@@ -152,8 +158,8 @@ def _gist(text: str, value: Value) -> str:
             name = (
                 told[0] if len(told) == 1 else next((k for k in _TELLING if value.get(k) not in (None, "", [], {})), "")
             )
-            if not name:
-                break
+            if not name or not (name in _TELLING or isinstance(value[name], (str, list, dict))):
+                break  # `{"temperature": 20}` says more than `20`
             value = value[name]
         else:
             break

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.usage_names import CACHED_KINDS, REASONING_KINDS
-from worker.map.conventions import adk, genai, genkit, langfuse, litellm, mlflow, vercel
+from worker.map.conventions import adk, claude_code, genai, genkit, langfuse, litellm, mlflow, vercel
 from worker.map.counts import added
 from worker.map.scalars import totals_skipped
 from worker.map.span import Span
@@ -48,7 +48,7 @@ def usage(span: Span, kind: str) -> dict[str, int]:
         found = {}
     if not found and "mlflow" in families:
         return mlflow.usage(span, kind)
-    return found
+    return found or claude_code.usage(span)
 
 
 def token_sums(usage: Mapping[str, int]) -> Tokens:

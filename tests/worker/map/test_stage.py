@@ -80,7 +80,8 @@ def test_the_gate_opens_for_each_type_of_attribute_and_for_events(one_of: dict[s
         | {f"{prefix}x" for prefix in conventions.METADATA_PREFIXES + conventions.TRACE_METADATA_PREFIXES}
         | {f"{prefix}x" for prefix in usage_names.USAGE_PREFIXES + usage_names.PARAMETER_PREFIXES}
         | set(usage_names.PROMPT_NAME + usage_names.PROMPT_VERSION + usage_names.PARAMETER_OBJECTS)
-        | set(usage_names.FIRST_TOKEN_MS + usage_names.FIRST_TOKEN_SECONDS + usage_names.LITELLM_COSTS)
+        | set(usage_names.FIRST_TOKEN_MS + usage_names.FIRST_TOKEN_SECONDS)
+        | {name for row in usage_names.COSTS + usage_names.COSTS_LATE for name in row if name}
         | set(usage_names.VERCEL_INPUT + usage_names.VERCEL_OUTPUT + usage_names.VERCEL_TOTAL)
     ),
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from schemas.conventions import FIELDS
 from schemas.usage_names import (
     NOT_USAGE,
     PARAMETER_PREFIXES,
     USAGE_ATTRIBUTES,
+    USAGE_DETAILS,
     USAGE_INSIDE,
     USAGE_PREFIXES,
     USAGE_SPELLINGS,
 )
-from worker.map.counts import counted, net, with_total
+from worker.map.counts import counted, net, spelt, with_total
 from worker.map.indexed import rebuild
 from worker.map.span import Span
-from worker.map.values import Attributes, Value, as_text, filled, json_list
+from worker.map.values import Attributes, Value, as_text, filled, first, json_list
 
 #: Spelling → its kind of usage and its place among the spellings of that kind.
 _KIND_OF = {
@@ -40,11 +42,20 @@ def _sent(span: Span) -> dict[str, int]:
     found: dict[str, int] = {}
     for key, value in span.attributes.items():
         if key.startswith(USAGE_PREFIXES) and (tokens := counted(value)) is not None:
-            first = key.startswith(USAGE_PREFIXES[0])
-            name = key[len(USAGE_PREFIXES[0 if first else 1]) :]
-            if name and (first or name not in found):
+            is_first = key.startswith(USAGE_PREFIXES[0])
+            name = key[len(USAGE_PREFIXES[0 if is_first else 1]) :]
+            if name and (is_first or name not in found):
                 found[name] = tokens
+    for name, side in USAGE_DETAILS.items():
+        if (text := span.attributes.get(USAGE_PREFIXES[0] + name)) is not None:
+            for part, tokens in spelt(text).items():
+                if part in _PARTS:  # all others would count tokens twice
+                    found.setdefault(f"{side}.{_PARTS[part]}", tokens)
     return found
+
+
+#: LangChain's name of a part of a count → the one listed.
+_PARTS = {"cache_read": "cache_read", "cache_creation": "cache_write", "audio": "audio", "reasoning": "reasoning"}
 
 
 def _pooled(sent: dict[str, int]) -> tuple[dict[str, int], dict[str, int]]:
@@ -125,6 +136,11 @@ def message_events(span: Span) -> tuple[Value, Value]:
     messages = [{"role": _ROLES[event.name], **event.attributes} for event in span.events if event.name in _ROLES]
     choices = [dict(event.attributes) for event in span.events if event.name == _CHOICE and event.attributes]
     return messages or None, (choices[0] if len(choices) == 1 else choices) or None
+
+
+def late(span: Span) -> tuple[Value, Value]:
+    """What was looked for and found, and what OpenLIT writes of workflows and tools; asked when nothing else is there."""
+    return first(span.attributes, FIELDS["genai_input_late"]), first(span.attributes, FIELDS["genai_output_late"])
 
 
 def indexed(span: Span) -> tuple[Value, Value]:

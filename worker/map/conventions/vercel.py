@@ -52,18 +52,26 @@ def _parts(span: Span, metadata: Value) -> dict[str, int | None]:
         creation = net(creation, five_minutes, one_hour)
     else:
         creation = counted(dig(bedrock, "cacheCreationInputTokens"))
+    cached_by_bedrock = counted(dig(bedrock, "cacheReadInputTokens"))
+    written = counted(dig(bedrock, "cacheWriteInputTokens"))
+    if creation is None and written is None and not five_minutes and not one_hour:
+        # AI SDK 6 says it of any provider; a 0 is only its default.
+        creation = counted(attributes.get("ai.usage.inputTokenDetails.cacheWriteTokens")) or None
+    cached = _either(
+        counted(attributes.get("ai.usage.cachedInputTokens")),
+        counted(dig(openai, "cachedPromptTokens")),
+        counted(dig(anthropic, "cache_read_input_tokens")),
+        first_count(attributes, _CACHED),
+        counted(attributes.get("ai.usage.inputTokenDetails.cacheReadTokens")),
+    )
     return {
-        "input_cached_tokens": _either(
-            counted(attributes.get("ai.usage.cachedInputTokens")),
-            counted(dig(openai, "cachedPromptTokens")),
-            counted(dig(anthropic, "cache_read_input_tokens")),
-            first_count(attributes, _CACHED),
-        ),
+        # What Bedrock read from its cache is one count, whoever else repeats it.
+        "input_cached_tokens": cached if cached_by_bedrock is None else None,
         "input_cache_creation": creation,
         "input_cache_creation_5m": five_minutes,
         "input_cache_creation_1h": one_hour,
-        "input_cache_read": counted(dig(bedrock, "cacheReadInputTokens")),
-        "input_cache_write": counted(dig(bedrock, "cacheWriteInputTokens")),
+        "input_cache_read": cached_by_bedrock,
+        "input_cache_write": written,
         "output_reasoning_tokens": _either(
             counted(attributes.get("ai.usage.reasoningTokens")),
             counted(dig(openai, "reasoningTokens")),
@@ -87,6 +95,11 @@ def model_parameters(span: Span) -> dict[str, Value]:
     tier = dig(span.json(_METADATA), "openai", "serviceTier")
     found["service_tier"] = tier if filled(tier) else span.attributes.get("gen_ai.request.service_tier")
     return {name: value for name, value in found.items() if filled(value)}
+
+
+def rerank(span: Span) -> tuple[Value, Value]:
+    """What was put in order, and the order."""
+    return span.attributes.get("ai.documents"), span.attributes.get("ai.ranking")
 
 
 _INPUT = ("ai.prompt.messages", "ai.prompt", "ai.toolCall.args", "ai.value", "ai.values")
