@@ -189,8 +189,9 @@ def of_item(item: Value, role: str, depth: int = 0) -> list[Message]:
     inner = _unwrapped(item)
     if inner is not None:
         within = _word(item) or role
-        if isinstance(inner, str):
-            inner = {"content": inner}
+        if isinstance(inner, str):  # events carry a message as JSON, or as its text
+            sent = parsed(inner) if inner[:1] == "{" else None
+            inner = sent if isinstance(sent, dict) and _is_message(sent) else {"content": inner}
         found = of_item(inner, within if within != "user" or item.get("role") else "assistant", depth + 1)
         return found or ([_plain(item["text"], role)] if isinstance(item.get("text"), str) and item["text"] else [])
     if not _is_message(item):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.map.calls import calls_in, tool_calls
+from worker.map.conventions import genkit
 from worker.map.deep import json_text
 from worker.map.span import Span
 from worker.map.values import PARSED_BYTES, Value, json_list, parsed
@@ -23,8 +24,16 @@ def join_definitions(
     parameters (section 14.1).
 
     `text` is the input as stored, `value` the list or object it was made of, if it was. `metadata` is the user's; a list
-    `tools` that was joined is taken out of it.
+    `tools` that was joined is taken out of it. Genkit's tools are not joined: its input is the messages (section 8.1 step
+    2); without the definitions here they would be lost (as WB-25).
     """
+    text, found = _join(span, metadata, text, value)
+    if "genkit:input" in span.families:
+        found = definitions({"tools": genkit.tools(span)}) | found
+    return text, found
+
+
+def _join(span: Span, metadata: dict[str, Value], text: str, value: Value) -> tuple[str, dict[str, str]]:
     tools, from_metadata = _offered(span, metadata)
     if not tools and not _may_define(text):
         return text, {}

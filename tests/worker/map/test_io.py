@@ -34,6 +34,9 @@ STEP_SPANS: dict[str, tuple[str, dict[str, Any]]] = {
     "20 genai": ("", {"gen_ai.input.messages": "i", "gen_ai.output.messages": "o"}),
     "21 claude code": ("", {"user_prompt": "i", "response.model_output": "o"}),
     "21 laminar": ("", {"lmnr.span.input": "i", "lmnr.span.output": "o"}),
+    "late genai": ("", {"gen_ai.retrieval.query.text": "i", "gen_ai.retrieval.documents": "o"}),
+    "late vercel": ("", {"ai.documents": "i", "ai.ranking": "o"}),
+    "late haystack": ("", {"haystack.component.input": "i", "haystack.component.output": "o"}),
 }
 
 

@@ -387,3 +387,168 @@ def test_pydantic_ai_of_both_event_modes() -> None:
     )
     assert (run["type"], run["observation_name"], run["usage"]) == ("AGENT", "bot run", [])
     assert previews(run) == ("Weather in Paris?", "It is sunny.")
+
+
+def test_wb_22_genkit_counts_a_call_once() -> None:
+    """`generate` wraps the calls of a model and repeats the usage of the last of them."""
+    output = json.dumps(
+        {
+            "message": {"role": "model", "content": [{"text": "It is sunny."}]},
+            "usage": {"inputTokens": 100, "outputTokens": 20, "thoughtsTokens": 5, "totalTokens": 120},
+        }
+    )
+    sent = json.dumps(
+        {"messages": [{"role": "user", "content": [{"text": "Weather in Paris?"}]}], "config": {"temperature": 0.5}}
+    )
+    content = {"genkit:input": sent, "genkit:output": output}
+    call = row(
+        {"genkit:type": "action", "genkit:metadata:subtype": "model", "genkit:name": "gemini", **content},
+        "genkit-tracer",
+    )
+    assert (call["type"], call["observation_name"], call["model"]) == ("GENERATION", "gemini", "gemini")
+    assert counts(call) == (100, 20, 120, 0, 5)
+    wrapper = row({"genkit:type": "util", "genkit:name": "generate", **content}, "genkit-tracer")
+    assert (wrapper["type"], wrapper["usage"]) == ("SPAN", [])
+    for found in (call, wrapper):
+        assert previews(found) == ("Weather in Paris?", "It is sunny.")
+        assert found["model_parameters"] == {"temperature": "0.5"}
+
+
+def test_adk_with_the_messages_of_the_semantic_conventions() -> None:
+    """Newer releases no longer write the request and the response as JSON of their own."""
+    found = row(
+        {
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.request.model": "gemini-2.5-flash",
+            "gen_ai.conversation.id": "c",
+            "gen_ai.input.messages": json.dumps(ASKED),
+            "gen_ai.output.messages": json.dumps(ANSWER),
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 25,
+            "gen_ai.usage.cache_read.input_tokens": 30,
+            "gen_ai.usage.reasoning.output_tokens": 5,
+            "gen_ai.usage.experimental.system_instruction_tokens": 12,
+        },
+        "gcp.vertex.agent",
+    )
+    assert found["type"] == "GENERATION"
+    assert counts(found) == (100, 25, 125, 30, 5)
+    assert set(found["usage"]) == {
+        "input",
+        "output",
+        "total",
+        "input_cached_tokens",
+        "output_reasoning_tokens",
+    }
+    assert previews(found) == ("Weather in Paris?", "weather(city=Paris)")
+    assert (found["session_id"], found["session_is_conversation"]) == ("c", True)
+
+
+@pytest.mark.parametrize("name", ["gen_ai.content", "gen_ai"])
+def test_semantic_kernel_and_openlit_events(name: str) -> None:
+    """Early releases put the prompt and the answer into events, later ones a message into each."""
+    events: dict[str, dict[str, Any]]
+    if name == "gen_ai.content":
+        events = {
+            "gen_ai.content.prompt": {"gen_ai.prompt": '[{"role": "user", "content": "Why?"}]'},
+            "gen_ai.content.completion": {"gen_ai.completion": '[{"role": "Assistant", "content": "So."}]'},
+        }
+    else:
+        events = {
+            "gen_ai.user.message": {"content": "Why?", "gen_ai.system": "openai"},
+            "gen_ai.choice": {"index": 0, "message": '{"role": "assistant", "content": "So."}'},
+        }
+    found = row(
+        {
+            "gen_ai.operation.name": "chat.completions",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.prompt_tokens": 3,
+        },
+        "Microsoft.SemanticKernel.Diagnostics",
+        events=events,
+    )
+    assert (found["type"], found["model"]) == ("GENERATION", "gpt-4o")
+    assert previews(found) == ("Why?", "So.")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"openinference.span.kind": "AGENT", "input.value": '{"inputs": "Why?"}', "output.value": "So."},
+        {
+            "traceloop.span.kind": "agent",
+            "traceloop.entity.name": "Researcher",
+            "traceloop.entity.input": '{"inputs": "Why?"}',
+            "traceloop.entity.output": "So.",
+        },
+    ],
+)
+def test_crewai_through_openinference_and_openllmetry(attributes: dict[str, Any]) -> None:
+    found = row(attributes, name="Researcher.execute")
+    assert (found["type"], found["observation_name"]) == ("AGENT", "Researcher.execute")
+    assert previews(found) == ("Why?", "So.")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "model"),
+    [
+        (
+            {
+                "gen_ai.prompt.0.role": "user",
+                "gen_ai.prompt.0.content": "Weather in Paris?",
+                "gen_ai.completion.0.role": "assistant",
+                "gen_ai.completion.0.tool_calls.0.id": "c1",
+                "gen_ai.completion.0.tool_calls.0.name": "weather",
+                "gen_ai.completion.0.tool_calls.0.arguments": '{"city": "Paris"}',
+                "gen_ai.usage.cache_read_input_tokens": 30,
+                "gen_ai.usage.reasoning_tokens": 5,
+                "llm.usage.total_tokens": 120,
+                "llm.request.type": "chat",
+            },
+            "claude",
+        ),
+        (
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.input.messages": json.dumps(ASKED),
+                "gen_ai.output.messages": json.dumps(ANSWER),
+                "gen_ai.usage.cache_read.input_tokens": 30,
+                "gen_ai.usage.reasoning_tokens": 5,
+                "gen_ai.usage.total_tokens": 120,
+            },
+            "anthropic.claude",
+        ),
+    ],
+)
+def test_openllmetry_before_and_after_its_messages(attributes: dict[str, Any], model: str) -> None:
+    """Of Anthropic and Bedrock."""
+    usage = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
+    found = row({"gen_ai.request.model": model, **usage, **attributes}, name="anthropic.chat")
+    assert (found["type"], found["model"]) == ("GENERATION", model)
+    assert counts(found) == (100, 20, 120, 30, 5)
+    assert previews(found) == ("Weather in Paris?", "weather(city=Paris)")
+    assert (found["tool_calls.id"], found["tool_calls.name"]) == (["c1"], ["weather"])
+
+
+def test_logfire_around_openai() -> None:
+    found = row(
+        {
+            "logfire.msg": "Chat Completion with 'gpt-4o'",
+            "logfire.span_type": "span",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.model": "gpt-4o-2024-08-06",
+            "gen_ai.input.messages": json.dumps(ASKED),
+            "gen_ai.output.messages": json.dumps(ANSWER),
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 20,
+            "gen_ai.usage.cache_read.input_tokens": 30,
+            "gen_ai.usage.raw": '{"prompt_tokens":100,"prompt_tokens_details":{"cached_tokens":30}}',
+            "request_data": '{"model":"gpt-4o"}',
+        },
+        "logfire.openai",
+        name="Chat Completion with {request_data[model]!r}",
+    )
+    assert (found["observation_name"], found["model"]) == ("Chat Completion with 'gpt-4o'", "gpt-4o-2024-08-06")
+    assert counts(found) == (100, 20, 120, 30, 0)
+    assert previews(found) == ("Weather in Paris?", "weather(city=Paris)")

@@ -50,6 +50,22 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.parametrize(("row", "attributes"), [row for row in ROWS if "WB-25" in row[0]])
+def test_wb_25_tools_of_mlflow_and_livekit_are_joined(row: str, attributes: dict[str, Any]) -> None:
+    assert join(attributes, "Hello") == ({"prompt": "Hello", "tools": [F]}, {"f": DEFINED["f"]}), row
+
+
+def test_wb_25_definitions_of_genkit_are_kept_and_its_input_stays() -> None:
+    request = {"messages": [{"role": "user"}], "tools": [{"name": "f", "description": "f it", "inputSchema": {}}]}
+    text = '[{"role": "user"}]'
+    assert join({"genkit:input": json.dumps(request)}, text, scope="genkit-tracer") == (
+        json.loads(text),
+        {"f": DEFINED["f"]},
+    )
+    # The span that wraps the calls has names of tools only.
+    assert join({"genkit:input": '{"tools": ["/tool/f"]}'}, text, scope="genkit-tracer") == (json.loads(text), {})
+
+
 @pytest.mark.parametrize(("row", "attributes"), ROWS)
 def test_section_14_1_each_source_is_joined_to_the_input(row: str, attributes: dict[str, Any]) -> None:
     assert join(attributes, '[{"role": "user"}]') == (

@@ -11,7 +11,9 @@ SCOPE = "genkit-tracer"
 
 def usage(span: Span) -> dict[str, int]:
     """`usage` in the output (otel-mapping.md section 11.1 row 2): thoughts are taken out of the output, zeros are left
-    out."""
+    out. A span of type `util`, such as `generate`, wraps the calls of models whose usage it repeats (as WB-22)."""
+    if span.attributes.get("genkit:type") == "util":
+        return {}
     counts = dig(span.json("genkit:output"), "usage")
     gross_input, gross_output = counted(dig(counts, "inputTokens")), counted(dig(counts, "outputTokens"))
     thoughts, total = counted(dig(counts, "thoughtsTokens")), counted(dig(counts, "totalTokens"))
@@ -22,6 +24,11 @@ def usage(span: Span) -> dict[str, int]:
         "total": total,
     }
     return with_total({key: tokens for key, tokens in found.items() if tokens}, gross_input, gross_output)
+
+
+def tools(span: Span) -> Value:
+    """The tools a model was offered, which are beside the messages (WB-25); None for none."""
+    return dig(span.json("genkit:input"), "tools")
 
 
 def model_parameters(span: Span) -> dict[str, Value] | None:
