@@ -171,12 +171,14 @@ def of_trace(project_id: str, trace_id: str, low_ns: int, high_ns: int, names: I
 
 
 def one(project_id: str, span_id: str, names: Iterable[str]) -> Statement:
-    """Observations with this id, of whatever trace; the newest first. No index knows span ids: reads that column whole."""
+    """Observations with this id, of whatever trace; the newest first. No index knows span ids: reads that column whole, and
+    of other columns, before copies are told apart, only what is next to what was found."""
     values = Values()
     sql = f"""
         SELECT {_select(names)}
         FROM spans FINAL
-        WHERE {PROJECT} AND span_id = {values.text(span_id)}
+        PREWHERE span_id = {values.text(span_id)}
+        WHERE {PROJECT}
         ORDER BY start_time DESC
         LIMIT 1"""
     return bind(project_id, sql, values)

@@ -7,6 +7,7 @@ whichever span they were said. Numbers come from the spans of the page's traces.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,6 +62,8 @@ class Range:
     by_last: bool = False
 
 
+#: How far back the newest sessions and users are looked for before they are looked for everywhere.
+_WIDTHS = (6 * HOUR_NS, 96 * HOUR_NS)
 #: The last hour that there can be, Unix seconds.
 _LAST_S = 4_294_800_000
 
@@ -113,16 +116,21 @@ def details(project_id: str, group: str, chosen: Sequence[str]) -> Statement:
 def sums(project_id: str, group: str, chosen: Sequence[str], low_ns: int, high_ns: int) -> Statement:
     """The numbers of these sessions or users, whose traces' spans start in [low_ns, high_ns)."""
     values = Values()
-    of_them = _of(group, values.texts(list(chosen)))
-    restriction = f"{numbers.spans_of(values, low_ns, high_ns)} AND trace_id IN (SELECT trace_id FROM {of_them})"
-    return bind(project_id, numbers.by_group(group, of_them, restriction), values)
+    names = values.texts(list(chosen))
+    # Spans of traces that say one of them anywhere; the join leaves those that are of it in the end.
+    restriction = f"{numbers.spans_of(values, low_ns, high_ns)} AND {_saying(group, names)}"
+    return bind(project_id, numbers.by_group(group, _of(group, names), restriction), values)
 
 
 def _of(group: str, names: str) -> str:
     """A subquery: the merged traces of these groups."""
+    return f"(SELECT * FROM {merged(_saying(group, names))} WHERE {group} IN {names})"
+
+
+def _saying(group: str, names: str) -> str:
+    """SQL: traces with a part that says one of these groups."""
     said = f"tupleElement({group}, 'value') IN {names}"
-    rows = merged(f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})")
-    return f"(SELECT * FROM {rows} WHERE {group} IN {names})"
+    return f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})"
 
 
 def _groups(group: str, range_: Range, values: Values) -> str:
@@ -172,7 +180,7 @@ async def sessions(
     store: Store, project_id: str, range_: Range | None = None, *, offset: int = 0, limit: int = 50
 ) -> list[Session]:
     """A page of sessions, the one that began last first (`by_last`: whose last trace is the newest)."""
-    chosen = await run(store, ids(project_id, "session_id", range_ or Range(), offset, checked(limit)))
+    chosen = await _page(store, project_id, "session_id", range_ or Range(), offset, checked(limit))
     return _sessions(*await _told(store, project_id, "session_id", chosen))
 
 
@@ -185,7 +193,7 @@ async def users(
     store: Store, project_id: str, range_: Range | None = None, *, offset: int = 0, limit: int = 50
 ) -> list[User]:
     """A page of users, the one seen last first, unless the range says otherwise."""
-    chosen = await run(store, ids(project_id, "user_id", range_ or Range(by_last=True), offset, checked(limit)))
+    chosen = await _page(store, project_id, "user_id", range_ or Range(by_last=True), offset, checked(limit))
     return _users(*await _told(store, project_id, "user_id", chosen))
 
 
@@ -200,6 +208,21 @@ async def count_sessions(store: Store, project_id: str, range_: Range | None = N
 
 async def count_users(store: Store, project_id: str, range_: Range | None = None) -> int:
     return int((await run(store, total(project_id, "user_id", range_ or Range(by_last=True))))[0][0])
+
+
+async def _page(
+    store: Store, project_id: str, group: str, range_: Range, offset: int, limit: int
+) -> Sequence[tuple[Any, ...]]:
+    """A page of `ids`. The newest are looked for in the last hours and days first: a page that is full there is the page,
+    and the rest of the project need not be grouped."""
+    until = range_.until_ns or time.time_ns()
+    for width in _WIDTHS:
+        since = until - width
+        if since > (range_.since_ns or 0):
+            found = await run(store, ids(project_id, group, replace(range_, since_ns=since), offset, limit))
+            if len(found) == limit:
+                return found
+    return await run(store, ids(project_id, group, range_, offset, limit))
 
 
 def _one(id_: str) -> list[tuple[str, int, int]]:

@@ -256,23 +256,36 @@ async def _walk(
     low, width = max(bottom, _hour_before(min(at.start_ns, now_ns))), HOUR_NS
     if any(c.column in _INDEXED and c.operator in ("=", "any of") for c in filter_.conditions):
         low = bottom
+    elif filter_.of_numbers:  # dear to ask, whatever the window
+        low = max(bottom, low - 3 * HOUR_NS)
     count = limit + 1 + limit // 8  # a few of them have started before the window
     found: list[tuple[int, str, int]] = []
     while at > (bottom, ""):
         statement = step(project_id, filter_, low, at, count, bounded=end is None or at.start_ns < end)
         answer = await run(store, statement)
-        found += [(row[1], row[2], row[3]) for row in answer if row[0]]
+        here = [(row[1], row[2], row[3]) for row in answer if row[0]]
+        found += here
         if len(found) > limit:
+            break
+        if answer and answer[0][4] == count:
+            at, count = Position(answer[0][5], answer[0][6]), min(_GROWTH * count, _MOST_CANDIDATES)
+            continue
+        if low <= bottom:
             break
         if end is None:  # the window of now does not fill the page: where is there anything?
             first_s, last_s = (await run(store, extent(project_id)))[0]
             bottom, end = max(bottom, first_s * 1_000_000_000), last_s * 1_000_000_000 + HOUR_NS
-        if answer and answer[0][4] == count:
-            at, count = Position(answer[0][5], answer[0][6]), min(_GROWTH * count, _MOST_CANDIDATES)
-            continue
-        at, width = Position(min(low, end), ""), _GROWTH * width
+        width = _next_width(width, min(at.start_ns, end) - low, len(here), limit + 1 - len(found))
+        at = Position(min(low, end), "")
         low = max(bottom, _hour_before(at.start_ns) + HOUR_NS - width)
     return found
+
+
+def _next_width(width: int, window_ns: int, found: int, missing: int) -> int:
+    """How far the next window reaches back, ns: a multiple of the last width, or less where the last window, which had
+    `found`, tells that less will do for what is missing."""
+    grown = _GROWTH * width
+    return min(grown, max(HOUR_NS, window_ns * missing * 3 // (found * 2))) if found else grown
 
 
 def _hour_before(ns: int) -> int:
