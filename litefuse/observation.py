@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
+from litefuse.json_values import parsed
 from litefuse.otlp.values import float_text
-from schemas.conventions import (
+from schemas.metadata_names import (
     ASSOCIATION,
     MLFLOW_TRACE_TAG,
     NOT_ASSOCIATION,
@@ -27,6 +28,7 @@ from schemas.conventions import (
 Attributes = Mapping[str, Any]
 
 _MLFLOW_SCOPE = "mlflow.tracing.provider"
+_BY_NAME: Mapping[str, float] = {}
 _BRANCHES = tuple(f"{tree}." for tree in REMOVED_TREES)
 
 
@@ -84,7 +86,7 @@ def mlflow_decoded(attributes: Attributes, scope_name: str, resource: Attributes
 
 def _json_string(text: str) -> str | None:
     """The string that this JSON text is; None for anything else."""
-    found = _parsed(text)
+    found = parsed(text)
     return found.replace("\0", "\ufffd") if isinstance(found, str) else None
 
 
@@ -102,11 +104,11 @@ def _without(attributes: Attributes, tools: Mapping[str, str]) -> dict[str, Any]
     found = dict(attributes)
     for key, value in attributes.items():
         if key in TOOL_LISTS:
-            lists = _parsed(value)
+            lists = parsed(value)
         elif key.startswith(TOOL_NUMBERED[0]) and key.endswith(TOOL_NUMBERED[1]):
             lists = [value]
         elif key == TOOL_OBJECT[0]:
-            parameters = _parsed(value)
+            parameters = parsed(value)
             if isinstance(parameters, dict) and _all_in(parameters.get(TOOL_OBJECT[1]), tools):
                 found[key] = {name: part for name, part in parameters.items() if name != TOOL_OBJECT[1]}
             continue
@@ -123,22 +125,12 @@ def _all_in(entries: Any, tools: Mapping[str, str]) -> bool:
 
 
 def _tool_name(entry: Any) -> str:
-    tool = _parsed(entry)
+    tool = parsed(entry)
     if not isinstance(tool, dict):
         return ""
     function = tool.get("function")
     name = (function if isinstance(function, dict) else tool).get("name")
     return name if isinstance(name, str) else ""
-
-
-def _parsed(value: Any) -> Any:
-    """The value behind JSON text; None where it is none."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return orjson.loads(value)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _typed_columns(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -148,7 +140,7 @@ def _typed_columns(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         found.update(row.get(f"{prefix}_{kind}") or ())
     for key, text in dict(row.get(f"{prefix}_json") or ()).items():
         if text != "null":
-            found[key] = _plain(orjson.loads(text))
+            found[key] = plain(orjson.loads(text))
     return {key: _finite(value) for key, value in found.items()}
 
 
@@ -166,21 +158,23 @@ def _scope_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
         elif kind != "json":
             found[key] = text
         elif text != "null":
-            found[key] = _plain(orjson.loads(text))
+            found[key] = plain(orjson.loads(text))
     return found
 
 
-def _plain(value: Any) -> Any:
-    """What the JSON text form of litefuse.otlp.values stands for: bytes as base64 text, NaN and infinities by name."""
+def plain(value: Any, doubles: Mapping[str, float] = _BY_NAME) -> Any:
+    """What the JSON text form of litefuse.otlp.values stands for, marks taken off (WB-1): bytes are base64 text, NaN and
+    infinities what `doubles` has for their names, or the names."""
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry, doubles) for entry in value]
     if isinstance(value, dict):
         if len(value) == 1:
-            for mark in ("bytesValue", "doubleValue"):
-                if mark in value:
-                    return value[mark]
+            if "bytesValue" in value:
+                return value["bytesValue"]
+            if "doubleValue" in value:
+                return doubles.get(value["doubleValue"], value["doubleValue"])
             value = value.get("kvlistValue", value)
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry, doubles) for key, entry in value.items()}
     return value
 
 

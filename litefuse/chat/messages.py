@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import orjson
-
 from litefuse.chat import reprs
 from litefuse.chat.message import TYPES_OF_ROLES, Call, Message, Value, role_of
 from litefuse.chat.parts import CALLS, RESULTS, Object, Pieces, add_content, call, dump
+from litefuse.json_values import parsed
 
 _JSON = frozenset('[{"')
 _DEPTH = 6
@@ -72,11 +71,8 @@ def messages(text: str, role: str = "user") -> list[Message]:
         return []
     if text[0] not in _JSON:
         return [_plain(text, role)]
-    try:
-        value = orjson.loads(text)
-    except (ValueError, RecursionError):
-        return [_plain(text, role)]
-    return of_value(value, role)
+    value = parsed(text)
+    return [_plain(text, role)] if value is None else of_value(value, role)
 
 
 def conversation(sent: str, answered: str) -> tuple[list[Message], list[Message]]:
@@ -110,14 +106,6 @@ def backwards(value: Value, role: str = "user") -> Iterator[Message]:
     of_items, items = located(value, role, tail=True)
     for item in reversed(items[-_TAIL:]):
         yield from reversed(of_item(item, of_items))
-
-
-def parsed(text: str) -> Value:
-    """The value behind JSON text; None for other text."""
-    try:
-        return orjson.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def located(value: Value, role: str, depth: int = 0, tail: bool = False) -> tuple[str, Sequence[Value]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from litefuse.chat.message import Call, Media, Message, Value
+from litefuse.json_values import parsed
 
 Object = dict[str, Value]
 #: Parts within parts (results of tools) are followed this far.
@@ -90,10 +91,7 @@ def parts_in_text(text: str) -> list[Value] | None:
     text. Every entry must be a part as the APIs write them, for a user may well ask about a list of objects."""
     if text[:2] != "[{" or text[-2:] != "}]":
         return None
-    try:
-        value = orjson.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    value = parsed(text)
     return value if isinstance(value, list) and all(isinstance(p, dict) and _is_known(p) for p in value) else None
 
 

@@ -10,7 +10,7 @@ from worker.map.deep import json_text
 from worker.map.indexed import rebuild
 from worker.map.mapped import ToolCall
 from worker.map.span import Span
-from worker.map.values import Value, filled, first, first_text, parsed
+from worker.map.values import Value, filled, first, first_text, parsed, without_nul
 
 Object = dict[str, Any]
 _CALL_TYPES = frozenset(("function", "function_call", "tool_call", "tool-call", "tool_use", "custom_tool_call"))
@@ -172,17 +172,12 @@ def _add(call: Object, found: _Found) -> None:
     known = (id_, "", "") if id_ else ("", name, text)
     if known not in found:
         found[known] = ToolCall(
-            id=_without_nul(id_),
-            name=_without_nul(name),
-            arguments=_without_nul(text),
-            type=_without_nul(kind) if isinstance(kind, str) else "",
+            id=without_nul(id_),
+            name=without_nul(name),
+            arguments=without_nul(text),
+            type=without_nul(kind) if isinstance(kind, str) else "",
             index=index if type(index) is int and 0 <= index < 1 << 32 else 0,
         )
-
-
-def _without_nul(text: str) -> str:
-    """JSON may spell NUL, which is kept out of the columns (section 21)."""
-    return text.replace("\0", "\ufffd")
 
 
 def _list(value: Value) -> list[Value]:

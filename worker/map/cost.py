@@ -13,7 +13,7 @@ from schemas.usage_names import COSTS, COSTS_LATE
 from worker.map.conventions import mlflow
 from worker.map.scalars import totals_skipped
 from worker.map.span import Span
-from worker.map.values import Value, json_object
+from worker.map.values import Value, json_object, without_nul
 
 #: The columns are Decimal(18, 12): less than a million dollars.
 MAX_USD = 900_000
@@ -71,10 +71,7 @@ def _named(span: Span, names: tuple[str, str, str]) -> dict[str, int]:
 
 
 def _costs(sent: Mapping[str, Value]) -> dict[str, int]:
-    # JSON may spell NUL, which is kept out of the columns (section 21).
-    found = {
-        kind.replace("\0", "\ufffd"): cost for kind, value in sent.items() if (cost := picodollars(value)) is not None
-    }
+    found = {without_nul(kind): cost for kind, value in sent.items() if (cost := picodollars(value)) is not None}
     if found and "total" not in found:
         total = sum(found.values())
         if total <= MAX_USD * PICODOLLARS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from worker.map.values import Attributes, Value, count
+from worker.map.values import Attributes, Value, count, without_nul
 
 MAX_COUNT = (1 << 63) - 1
 #: `'cached_tokens': 8` in the text of a Python dict.
@@ -55,8 +55,8 @@ def spelt(text: Value) -> dict[str, int]:
 
 
 def only_counts(usage: Mapping[str, Value]) -> dict[str, int]:
-    """The entries that are counts, by the names they have; JSON may spell NUL, which is kept out (section 21)."""
-    return {key.replace("\0", "\ufffd"): found for key, value in usage.items() if (found := counted(value)) is not None}
+    """The entries that are counts, by the names they have."""
+    return {without_nul(key): found for key, value in usage.items() if (found := counted(value)) is not None}
 
 
 def with_total(usage: dict[str, int], *gross: int | None) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from schemas.conventions import EXPERIMENT, EXPERIMENT_ITEM_VERSION, EXPERIMENT_METADATA
+from schemas.metadata_names import EXPERIMENT, EXPERIMENT_ITEM_VERSION, EXPERIMENT_METADATA
 from worker.map.deep import json_text
 from worker.map.metadata import flatten
 from worker.map.span import Span

@@ -26,7 +26,7 @@ from worker.map.conventions import (
 )
 from worker.map.deep import json_text
 from worker.map.span import Span
-from worker.map.values import Value
+from worker.map.values import Value, without_nul
 
 _CONTENT_EVENTS = ("gen_ai.content.prompt", "gen_ai.content.completion")
 
@@ -70,7 +70,7 @@ def stored(value: Value) -> str:
     none. References to media (section 18) are text like any other. Text out of JSON may hold NUL, which is kept out of the
     columns (section 21); in JSON it is escaped."""
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd")
+        return without_nul(value)
     return "" if value is None else json_text(value)
 
 

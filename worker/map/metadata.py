@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
-from schemas.conventions import (
+from schemas.conventions import RESOURCE_FIELDS
+from schemas.metadata_names import (
     ASSOCIATION,
     BUILT_IN,
     METADATA_OBJECTS,
@@ -14,12 +15,11 @@ from schemas.conventions import (
     NOT_ASSOCIATION,
     NOT_METADATA,
     OPENINFERENCE_METADATA,
-    RESOURCE_FIELDS,
     RESOURCE_METADATA_PREFIXES,
 )
 from worker.map.deep import json_text
 from worker.map.span import Span
-from worker.map.values import Attributes, Value, filled, first, parsed
+from worker.map.values import Attributes, Value, filled, first, parsed, without_nul
 
 Metadata = dict[str, Value]
 
@@ -75,10 +75,10 @@ def flatten(metadata: Metadata) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in metadata.items():
         if isinstance(value, str):
-            found[_mended(name)] = _mended(value)
+            found[without_nul(name)] = without_nul(value)
         else:
             for path, leaf in _leaves(name, value, _LEVELS):
-                found[_mended(path)] = _mended(leaf if isinstance(leaf, str) else json_text(leaf))
+                found[without_nul(path)] = without_nul(leaf if isinstance(leaf, str) else json_text(leaf))
     return found
 
 
@@ -162,8 +162,3 @@ def _leaves(path: str, value: Value, levels: int) -> Iterator[tuple[str, Value]]
             yield from _leaves(f"{path}.{name}", inner, levels - 1)
     else:
         yield path, value
-
-
-def _mended(text: str) -> str:
-    """Without NUL, which JSON may hold and no column shall (section 21)."""
-    return text.replace("\0", "\ufffd") if "\0" in text else text

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from schemas.usage_names import PARAMETER_OBJECTS
 from worker.map.conventions import genai, genkit, langfuse, mlflow, vercel
 from worker.map.span import Span
-from worker.map.values import Value, as_text
+from worker.map.values import Value, as_text, without_nul
 
 
 def model_parameters(span: Span, kind: str) -> dict[str, str]:
@@ -35,5 +35,4 @@ def _found(span: Span, kind: str) -> Mapping[str, Value]:
 
 
 def _texts(parameters: Mapping[str, Value]) -> dict[str, str]:
-    # JSON may spell NUL, which the columns do not take (section 21).
-    return {name.replace("\0", "\ufffd"): as_text(value).replace("\0", "\ufffd") for name, value in parameters.items()}
+    return {without_nul(name): without_nul(as_text(value)) for name, value in parameters.items()}

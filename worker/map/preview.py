@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from litefuse.chat.message import Call, Message
 from litefuse.chat.messages import backwards
 from worker.map.mapped import Mapped, ToolCall
-from worker.map.values import Value, dump, parsed
+from worker.map.values import Value, dump, parsed, without_nul
 
 #: Characters of a preview.
 LENGTH = 200
@@ -53,8 +53,7 @@ def previews(
     answer = _output(answered, _value(answered, answered_value), mapped.tool_calls)
     if not answer and mapped.level == "ERROR":
         answer = folded(mapped.level_message)
-    # JSON may spell NUL, which is kept out of the columns (otel-mapping.md section 21).
-    return asked.replace("\0", "\ufffd"), answer.replace("\0", "\ufffd")
+    return without_nul(asked), without_nul(answer)
 
 
 def folded(text: str) -> str:

@@ -6,7 +6,7 @@ from schemas.usage_names import PROMPT_NAME, PROMPT_VERSION
 from worker.map.conventions import mlflow
 from worker.map.counts import counted
 from worker.map.span import Span
-from worker.map.values import Value, as_text, filled, first, json_object
+from worker.map.values import Value, as_text, filled, first, json_object, without_nul
 
 _VERCEL = "ai.telemetry.metadata.langfusePrompt"
 #: The column is a UInt16.
@@ -32,5 +32,5 @@ def prompt_link(span: Span, kind: str) -> tuple[str, int | None]:
         # A version alone, from elsewhere, would be that of another prompt.
         name, version = (linked["name"], linked.get("version")) if linked else (name, version)
     number = counted(version)
-    text = as_text(name).replace("\0", "\ufffd") if filled(name) else ""
+    text = without_nul(as_text(name)) if filled(name) else ""
     return text, number if number is not None and number <= _MAX_VERSION else None

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from litefuse.observation import mlflow_decoded
+from litefuse.observation import mlflow_decoded, plain
 from worker.map.gate import Ints
 from worker.map.span import Event, Span
 from worker.map.values import Attributes, Value
@@ -65,22 +65,6 @@ def spans(batch: pa.RecordBatch, rows: Ints, resource_of: Sequence[Attributes]) 
     ]
 
 
-def plain(value: Any) -> Value:
-    """What the JSON text form of litefuse.otlp.values stands for: bytes as base64 text, marks taken off (WB-1)."""
-    if isinstance(value, list):
-        return [plain(entry) for entry in value]
-    if isinstance(value, dict):
-        if len(value) == 1:
-            if "bytesValue" in value:
-                return value["bytesValue"]
-            if "doubleValue" in value:
-                return _SPECIAL.get(value["doubleValue"], value["doubleValue"])
-            if "kvlistValue" in value:
-                value = value["kvlistValue"]
-        return {key: plain(entry) for key, entry in value.items()}
-    return value
-
-
 def _attributes(batch: pa.RecordBatch, prefix: str, where: pa.Array) -> list[dict[str, Value]]:
     """Attributes of each row as one dict, types joined; empty values are left out (WB-1)."""
     found: list[dict[str, Value]] = [{} for _ in range(len(where))]
@@ -90,7 +74,7 @@ def _attributes(batch: pa.RecordBatch, prefix: str, where: pa.Array) -> list[dic
     for into, keys, values in _pairs(batch.column(f"{prefix}_json").take(where), found):
         for key, text in zip(keys, values, strict=True):
             if text != "null":
-                into[key] = plain(orjson.loads(text))
+                into[key] = plain(orjson.loads(text), _SPECIAL)
     return found
 
 
@@ -142,7 +126,7 @@ def _typed(keys: Sequence[str], values: Sequence[str], types: dict[str, str]) ->
         elif kind == "bool":
             found[key] = text == "true"
         elif text != "null":
-            found[key] = plain(orjson.loads(text))
+            found[key] = plain(orjson.loads(text), _SPECIAL)
     return found
 
 

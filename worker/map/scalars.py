@@ -17,7 +17,7 @@ from schemas.conventions import (
 from worker.map.conventions import livekit
 from worker.map.kind import word
 from worker.map.span import Span
-from worker.map.values import Attributes, Value, as_text, count, filled, first, first_text
+from worker.map.values import Attributes, Value, as_text, count, filled, first, first_text, without_nul
 
 _ENVIRONMENT = FIELDS["environment"]
 _MODEL, _MODEL_LATE = FIELDS["model"], FIELDS["model_late"]
@@ -174,17 +174,16 @@ def _model_inside(span: Span) -> Value:
     if "llm" in families:
         parameters = span.json("llm.invocation_parameters")
         if isinstance(parameters, dict) and filled(parameters.get("model")):
-            return _mended(parameters["model"])
+            return _clean(parameters["model"])
     if "mlflow" in families and word(span.attributes.get("mlflow.spanType")) in MLFLOW_MODEL_CALLS:
         inputs = span.json("mlflow.spanInputs")
         if isinstance(inputs, dict):
-            return _mended(inputs.get("model"))
+            return _clean(inputs.get("model"))
     return None
 
 
-def _mended(value: Value) -> Value:
-    """Without NUL, which JSON may hold and no column shall (section 21)."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+def _clean(value: Value) -> Value:
+    return without_nul(value) if isinstance(value, str) else value
 
 
 def provider(span: Span) -> str:

@@ -8,7 +8,7 @@ from worker.map.calls import calls_in, tool_calls
 from worker.map.conventions import genkit
 from worker.map.deep import json_text
 from worker.map.span import Span
-from worker.map.values import PARSED_BYTES, Value, json_list, parsed
+from worker.map.values import PARSED_BYTES, Value, json_list, parsed, without_nul
 
 __all__ = ["calls_in", "join_definitions", "read", "tool_calls"]
 
@@ -193,8 +193,7 @@ def definitions(value: Value) -> dict[str, str]:
         tool = parsed(entry) if isinstance(entry, str) else entry
         if isinstance(tool, dict) and (name := _name(tool)) and name not in found:
             found[name] = _definition(tool)
-    # JSON may spell NUL, which is kept out of the columns (section 21).
-    return {name.replace("\0", "\ufffd"): definition for name, definition in found.items()}
+    return {without_nul(name): definition for name, definition in found.items()}
 
 
 def _definition(tool: Tool) -> str:

@@ -3,19 +3,13 @@ read, in whatever order they came (schemas/migrations/0003)."""
 
 from __future__ import annotations
 
-from schemas.conventions import (
-    CONVERSATION,
-    FIELDS,
-    MLFLOW_TAGS,
-    MLFLOW_TRACE_TAG,
-    TRACE_METADATA_OBJECTS,
-    TRACE_METADATA_PREFIXES,
-)
+from schemas.conventions import CONVERSATION, FIELDS
+from schemas.metadata_names import MLFLOW_TAGS, MLFLOW_TRACE_TAG, TRACE_METADATA_OBJECTS, TRACE_METADATA_PREFIXES
 from worker.map.deep import json_text
 from worker.map.mapped import Mapped
 from worker.map.metadata import Metadata, add_attributes, add_resource, flatten, json_string, quotes_values
 from worker.map.span import Span
-from worker.map.values import Value, as_text, filled, first, first_text, parsed
+from worker.map.values import Value, as_text, filled, first, first_text, parsed, without_nul
 
 _USER, _SESSION, _TAGS = FIELDS["user_id"], FIELDS["session_id"], FIELDS["tags"]
 _NAME, _INPUT, _OUTPUT = FIELDS["trace_name"], FIELDS["trace_input"], FIELDS["trace_output"]
@@ -75,7 +69,7 @@ def _decoded(span: Span, value: Value) -> Value:
     """A value of metadata without the quotes that the SDK put around it (WB-37)."""
     if quotes_values(span):
         while (inner := json_string(value)) is not None:
-            value = inner.replace("\0", "\ufffd")
+            value = without_nul(inner)
     return value
 
 
@@ -102,7 +96,7 @@ def _split(value: Value) -> list[str]:
         return []
     elif not isinstance(value, list):
         value = [value]
-    tags = [as_text(tag).replace("\0", "\ufffd") for tag in value if tag is not None]
+    tags = [without_nul(as_text(tag)) for tag in value if tag is not None]
     return list(dict.fromkeys([tag for tag in tags if tag and not tag.isspace()]))
 
 

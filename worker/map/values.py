@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from litefuse import json_values
 from litefuse.otlp.values import float_text
 
 #: Text | int | float | bool | list | dict, as decoded from an AnyValue.
@@ -56,14 +57,9 @@ def first_text(attributes: Attributes, names: Iterable[str]) -> str:
 
 def parsed(value: Value) -> Value:
     """The value behind JSON text; None where it is text but no JSON (or JSON `null`). Other values are themselves."""
-    if not isinstance(value, str):
-        return value
-    if not value or len(value) > PARSED_BYTES:
+    if isinstance(value, str) and len(value) > PARSED_BYTES:
         return None
-    try:
-        return orjson.loads(value)
-    except (ValueError, RecursionError):
-        return None
+    return json_values.parsed(value)
 
 
 def json_object(value: Value) -> dict[str, Value] | None:
@@ -76,6 +72,11 @@ def json_list(value: Value) -> list[Value] | None:
     """A list, or the list behind JSON text; None for all else."""
     found = parsed(value)
     return found if isinstance(found, list) else None
+
+
+def without_nul(text: str) -> str:
+    """JSON may spell NUL, which is kept out of the columns (section 21)."""
+    return text.replace("\0", "\ufffd")
 
 
 def dump(value: Value) -> str:

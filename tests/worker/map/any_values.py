@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from schemas import conventions, usage_names
+from schemas import conventions, metadata_names, usage_names
 from worker.map.gate import NAMES, PREFIXES
 from worker.map.span import Event, Span
 
@@ -62,7 +62,7 @@ WORDS = (
 
 def known_names() -> list[str]:
     """Every attribute name in the tables of schemas/, and what is known by a prefix, with something behind it."""
-    texts = {text for module in (conventions, usage_names) for text in _texts_of(module)}
+    texts = {text for module in (conventions, metadata_names, usage_names) for text in _texts_of(module)}
     found = {text for text in texts if "." in text or ":" in text} | NAMES
     return sorted(found | {prefix + word for prefix in PREFIXES for word in ("x", "0.y")})
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from litefuse.observation import mlflow_decoded, observation_metadata
-from schemas.conventions import (
+from schemas.metadata_names import (
     ASSOCIATION,
     METADATA_PREFIXES,
     NOT_ASSOCIATION,

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from litefuse.clickhouse.sql import statements
-from schemas import conventions, usage_names
+from schemas import conventions, metadata_names, usage_names
 from schemas.runner import MIGRATIONS
 from tests.worker.map.support import decoded, mapped, record, resource_spans, span
 from worker.block import Slice, build
@@ -73,11 +73,11 @@ def test_the_gate_opens_for_each_type_of_attribute_and_for_events(one_of: dict[s
     "name",
     sorted(
         {name for row in conventions.FIELDS.values() for name in row}
-        | set(conventions.REMOVED)
-        | set(conventions.EXPERIMENT.values())
+        | set(metadata_names.REMOVED)
+        | set(metadata_names.EXPERIMENT.values())
         | set(conventions.OLD_SDK_GENERATION + conventions.MODEL_PRESENT + conventions.VERCEL_MODEL)
-        | set(conventions.GENAI_TOOL + conventions.FLUE_TOOL + conventions.FLUE_AGENT + conventions.TOOL_LISTS)
-        | {f"{prefix}x" for prefix in conventions.METADATA_PREFIXES + conventions.TRACE_METADATA_PREFIXES}
+        | set(conventions.GENAI_TOOL + conventions.FLUE_TOOL + conventions.FLUE_AGENT + metadata_names.TOOL_LISTS)
+        | {f"{prefix}x" for prefix in metadata_names.METADATA_PREFIXES + metadata_names.TRACE_METADATA_PREFIXES}
         | {f"{prefix}x" for prefix in usage_names.USAGE_PREFIXES + usage_names.PARAMETER_PREFIXES}
         | set(usage_names.PROMPT_NAME + usage_names.PROMPT_VERSION + usage_names.PARAMETER_OBJECTS)
         | set(usage_names.FIRST_TOKEN_MS + usage_names.FIRST_TOKEN_SECONDS)
