@@ -48,6 +48,7 @@ _MORE = frozenset(
 #: Names that messages are under, in order, and the role of a bare text there; empty for the role that was asked for.
 _HOLDERS = (
     ("messages", ""),
+    ("items", ""),  # LiveKit
     ("contents", "user"),
     ("choices", "assistant"),
     ("candidates", "assistant"),

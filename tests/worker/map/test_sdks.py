@@ -552,3 +552,74 @@ def test_logfire_around_openai() -> None:
     assert (found["observation_name"], found["model"]) == ("Chat Completion with 'gpt-4o'", "gpt-4o-2024-08-06")
     assert counts(found) == (100, 20, 120, 30, 0)
     assert previews(found) == ("Weather in Paris?", "weather(city=Paris)")
+
+
+def test_livekit_agents_since_their_content_is_marked() -> None:
+    """The context of a chat is a list of items; an answer may be calls only."""
+    items = [
+        {"id": "1", "type": "message", "role": "system", "content": ["Be brief."]},
+        {"id": "2", "type": "message", "role": "user", "content": ["Weather in Paris?"]},
+        {"type": "function_call", "call_id": "c0", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c0", "output": "sunny", "is_error": False},
+    ]
+    call = {"id": "i", "type": "function_call", "call_id": "c1", "name": "weather", "arguments": '{"city":"Paris"}'}
+    found = row(
+        {
+            "lk.pii.chat_ctx": json.dumps({"items": items}),
+            "lk.pii.response.text": "",
+            "lk.pii.response.function_calls": json.dumps([call]),
+            "gen_ai.request.model": "gpt-4o",
+            "lk.response.ttft": 0.3,
+        },
+        "livekit-agents",
+        name="llm_node",
+    )
+    assert (found["type"], found["model"]) == ("GENERATION", "gpt-4o")
+    assert previews(found) == ("Weather in Paris?", "weather(city=Paris)")
+    assert found["tool_calls.id"] == ["c1"]
+    tool = row(
+        {
+            "lk.function_tool.name": "weather",
+            "lk.pii.function_tool.arguments": '{"city":"Paris"}',
+            "lk.pii.function_tool.output": "no such city",
+            "lk.function_tool.is_error": True,
+        },
+        "livekit-agents",
+        name="function_tool",
+    )
+    assert (tool["type"], tool["level"]) == ("TOOL", "ERROR")
+    assert previews(tool) == ("Paris", "no such city")
+
+
+@pytest.mark.parametrize(("version", "quoted"), [("4.18.0", "hello"), ("5.0.4", '"hello"')])
+def test_langfuse_sdk_4_and_5(version: str, quoted: str) -> None:
+    group = resource_spans(
+        [
+            span(
+                0,
+                {
+                    "langfuse.observation.type": "generation",
+                    "langfuse.observation.model.name": "gpt-4o",
+                    "langfuse.observation.input": '[{"role": "user", "content": "Why?"}]',
+                    "langfuse.observation.output": "So.",
+                    "langfuse.observation.metadata.n": 3,
+                    "langfuse.observation.metadata.txt": quoted,
+                    "langfuse.observation.usage_details": '{"input": 70, "output": 20, "input_cached_tokens": 30}',
+                    "langfuse.observation.cost_details": '{"input": 0.1, "output": 0.2}',
+                    "langfuse.trace.tags": ["t"],
+                    "user.id": "u",
+                    "session.id": "s",
+                },
+                name="gen",
+            )
+        ],
+        scope="langfuse-sdk",
+    )
+    group.scope_spans[0].scope.version = version
+    found = mapped(group).to_pylist()[0]
+    assert (found["type"], found["observation_name"], found["model"]) == ("GENERATION", "gen", "gpt-4o")
+    assert dict(found["metadata"]) == {"n": "3", "txt": "hello"}
+    assert (found["user_id"], found["session_id"], found["tags"]) == ("u", "s", ["t"])
+    assert counts(found) == (100, 20, 120, 30, 0)
+    assert float(found["total_cost"]) == pytest.approx(0.3)
+    assert previews(found) == ("Why?", "So.")
