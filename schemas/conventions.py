@@ -47,7 +47,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "gen_ai.retrieval.query",
         "gen_ai.workflow.input",
         "gen_ai.tool.input",
-        "gen_ai.tool.args",
         "gen_ai.framework.pipeline.input_data",
         "gen_ai.execution.input",
     ),

@@ -623,3 +623,30 @@ def test_langfuse_sdk_4_and_5(version: str, quoted: str) -> None:
     assert counts(found) == (100, 20, 120, 30, 0)
     assert float(found["total_cost"]) == pytest.approx(0.3)
     assert previews(found) == ("Why?", "So.")
+
+
+def test_openlit_notes_the_tool_an_answer_asks_for() -> None:
+    """The span of the call has the name of the tool (section 4), and its arguments, which are no input."""
+    found = row(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.tool.name": "weather",
+            "gen_ai.tool.call.id": "c1",
+            "gen_ai.tool.args": '{"city":"Paris"}',
+            "gen_ai.output.messages": json.dumps(ANSWER),
+            "gen_ai.server.time_to_first_token": 0.25,
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 20,
+            "gen_ai.usage.cache_read.input_tokens": 30,
+            "gen_ai.usage.cost": 0.0004,
+            "gen_ai.client.token.usage": 120,
+        },
+        "openlit.instrumentation.openai",
+        name="chat gpt-4o",
+    )
+    assert (found["type"], found["observation_name"]) == ("GENERATION", "weather")
+    assert previews(found) == ("", "weather(city=Paris)")
+    assert counts(found) == (100, 20, 120, 30, 0)
+    assert (found["cost_source"], float(found["total_cost"])) == ("stated", 0.0004)
+    assert found["completion_start_time"].value == START_NS + 250_000_000
