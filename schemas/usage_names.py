@@ -172,6 +172,14 @@ COSTS_LATE = (
 # --- Time of the first token (section 10) ---
 
 FIRST_TOKEN_MS = ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "ttft_ms")  # the last is Claude Code's
+FIRST_TOKEN_EVENTS = frozenset(
+    (
+        "First Token Stream Event",  # OpenInference
+        "mlflow.chunk.item.0",
+        "gen_ai.content.completion.chunk",  # OpenLLMetry, now and before
+        "llm.content.completion.chunk",
+    )
+)
 FIRST_TOKEN_SECONDS = (
     "gen_ai.response.time_to_first_chunk",
     "gen_ai.client.operation.time_to_first_chunk",  # AI SDK 7

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from schemas.usage_names import COSTS, COSTS_LATE
 from worker.map.conventions import mlflow
-from worker.map.scalars import totals_skipped
+from worker.map.scalars import repeats_totals
 from worker.map.span import Span
 from worker.map.values import Value, json_object, without_nul
 
@@ -23,7 +23,7 @@ PICODOLLARS = 10**12
 def stated_cost(span: Span) -> dict[str, int] | None:
     """Kind of usage → picodollars, with their `total`; None when the span states none, so that a price can be looked up.
     A stated 0 is a cost. None too for spans of agents that repeat the totals of their calls (section 6)."""
-    if totals_skipped(span):
+    if repeats_totals(span):
         return None
     families = span.families
     if "langfuse" in families:

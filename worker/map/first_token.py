@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from schemas.usage_names import FIRST_TOKEN_MS, FIRST_TOKEN_SECONDS
+from schemas.usage_names import FIRST_TOKEN_EVENTS, FIRST_TOKEN_MS, FIRST_TOKEN_SECONDS
 from worker.map.span import Span
 from worker.map.values import Value, number, parsed
 
@@ -33,7 +33,13 @@ def completion_start(span: Span) -> int | None:
             waited = _waited(attributes.get(name))
             if waited is not None and (at := _after(span, _seconds(span, waited))) is not None:
                 return at
-    return None
+    return _first_chunk(span) if span.events else None
+
+
+def _first_chunk(span: Span) -> int | None:
+    """When the first piece of a streamed answer came, which some SDKs note as an event and nowhere else."""
+    times = [event.time_ns for event in span.events if event.name in FIRST_TOKEN_EVENTS]
+    return _known(min((time for time in times if time >= span.start_ns), default=0))
 
 
 def moment(value: Value) -> int | None:

@@ -24,7 +24,7 @@ from worker.map.scalars import (
     observation_name,
     provider,
     release,
-    totals_skipped,
+    repeats_totals,
 )
 from worker.map.span import Span
 from worker.map.tools import join_definitions, read, tool_calls
@@ -82,7 +82,7 @@ def _fill(mapped: Mapped, span: Span, project_id: str, prices: Prices) -> None:
 
 def _numbers(mapped: Mapped, span: Span, project_id: str, prices: Prices) -> None:
     """Usage and cost. What the span states of its cost wins over any price (section 12)."""
-    if totals_skipped(span):
+    if repeats_totals(span):
         return
     mapped.usage = usage(span, mapped.type)
     if mapped.usage:

@@ -153,6 +153,15 @@ def totals_skipped(span: Span) -> bool:
     return operation is not None and word(operation) in REPEATING_OPERATIONS
 
 
+def repeats_totals(span: Span) -> bool:
+    """Whether the counts of the span are those of the calls below it: also OpenInference's agents and chains that name no
+    model. To count them again would double what a trace used."""
+    if totals_skipped(span):
+        return True
+    kind = span.attributes.get("openinference.span.kind")
+    return isinstance(kind, str) and kind.strip().upper() in ("AGENT", "CHAIN") and not model(span)
+
+
 def model(span: Span) -> str:
     """The model as it is called where the span says it (section 6); empty for none."""
     if totals_skipped(span):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from schemas.usage_names import CACHED_KINDS, REASONING_KINDS
 from worker.map.conventions import adk, claude_code, genai, genkit, langfuse, litellm, mlflow, vercel
 from worker.map.counts import added
-from worker.map.scalars import totals_skipped
+from worker.map.scalars import repeats_totals
 from worker.map.span import Span
 
 
@@ -29,7 +29,7 @@ class Tokens(NamedTuple):
 def usage(span: Span, kind: str) -> dict[str, int]:
     """Counts of a span of this observation type, from the first convention that gives any (section 11.1); empty for
     none, and for spans of agents that repeat the totals of their calls (section 6)."""
-    if totals_skipped(span):
+    if repeats_totals(span):
         return {}
     families = span.families
     if "langfuse" in families and (found := langfuse.usage(span)):

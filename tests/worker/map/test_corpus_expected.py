@@ -51,7 +51,6 @@ def test_previews_of_model_calls_are_the_last_words_and_the_answer(client: str) 
 #: Whose spans repeat the counts of others, so that a sum over all spans of a trace is twice that of its calls.
 _REPEATED = {
     "openinference_anthropic": "the instrumentation's span and that of the SDK itself have the counts of the same call",
-    "smolagents_oi": "the agent's span has the totals of its calls, under no operation name that would say so",
 }
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from schemas.usage_names import FIRST_TOKEN_EVENTS
 from worker.map.first_token import completion_start, moment
-from worker.map.span import Span
+from worker.map.span import Event, Span
 
 START = 1_764_000_000_000_000_000
 MS, S = 10**6, 10**9
@@ -127,3 +128,20 @@ def test_section_10_what_is_no_duration_is_nothing(value: Any) -> None:
 
 def test_section_10_nothing_said() -> None:
     assert begun() is None
+
+
+@pytest.mark.parametrize("name", sorted(FIRST_TOKEN_EVENTS))
+def test_the_event_of_the_first_chunk_counts_where_nothing_else_says_it(name: str) -> None:
+    events = (
+        Event("x", {}, START + 1),
+        Event(name, {}, START + 9 * MS),
+        Event(name, {}, START + 5 * MS),
+        Event(name, {}, 0),
+    )
+    span = Span(events=events, start_ns=START, end_ns=START + S)
+    assert completion_start(span) == START + 5 * MS
+    stated = Span(
+        attributes={"gen_ai.response.time_to_first_chunk": 0.5}, events=events, start_ns=START, end_ns=START + S
+    )
+    assert completion_start(stated) == START + 500 * MS
+    assert completion_start(Span(events=(Event(name, {}, START - 1),), start_ns=START, end_ns=START + S)) is None

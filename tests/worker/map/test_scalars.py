@@ -17,6 +17,7 @@ from worker.map.scalars import (
     plain_environment,
     provider,
     release,
+    repeats_totals,
     totals_skipped,
 )
 from worker.map.span import Event, Span
@@ -343,3 +344,12 @@ def test_bad_input_any_type_in_any_attribute(value: Any) -> None:
     bad = failed(dict.fromkeys(keys, value), resource=dict.fromkeys(keys, value), events=events)
     texts = (*level(bad), environment(bad), app_version(bad)[0], release(bad)[0], observation_name(bad), model(bad))
     assert all(isinstance(text, str) for text in (*texts, provider(bad), plain_environment(bad.resource)))
+
+
+@pytest.mark.parametrize("kind", ["AGENT", " chain "])
+def test_agents_and_chains_of_openinference_that_name_no_model_repeat_totals(kind: str) -> None:
+    assert repeats_totals(Span(attributes={"openinference.span.kind": kind, "llm.token_count.total": 9}))
+    assert not repeats_totals(Span(attributes={"openinference.span.kind": kind, "llm.model_name": "gpt-4o"}))
+    assert not repeats_totals(Span(attributes={"openinference.span.kind": "LLM"}))
+    assert not repeats_totals(Span(attributes={"openinference.span.kind": ["AGENT"]}))
+    assert repeats_totals(Span(attributes={"gen_ai.operation.name": "invoke_agent", "llm.model_name": "gpt-4o"}))
