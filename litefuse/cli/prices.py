@@ -13,7 +13,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from litefuse.errors import ConfigError
+from litefuse.errors import ConfigError, StoreUnavailable
 from litefuse.settings import Settings
 from litefuse.telemetry.logs import escape
 
@@ -34,6 +34,7 @@ _RATES = {
     "output-audio": "output_audio",
     "requests": "requests",
 }
+_PATTERN = "* in it stands for any text; a name without * is for its dated names too (gpt-4o: gpt-4o-2024-08-06)"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -51,9 +52,9 @@ def arguments(parser: ArgumentParser) -> None:
     put = commands.add_parser(
         "set",
         help="set a model's price for a project",
-        description="Set what a model costs a project: USD per million tokens. * in MODEL stands for any text.",
+        description="Set what a model costs a project: USD per million tokens.",
     )
-    put.add_argument("model", metavar="MODEL")
+    put.add_argument("model", metavar="MODEL", help=_PATTERN)
     put.add_argument("--project", required=True, metavar="NAME", help="id or name")
     for option, rate in _RATES.items():
         unit = "USD per 1000 calls" if rate == "requests" else "USD per million tokens"
@@ -85,7 +86,7 @@ def arguments(parser: ArgumentParser) -> None:
         description="Work out the cost of stored spans anew. Costs that spans state themselves stay as they are.",
     )
     again.add_argument("--project", default=None, metavar="NAME", help="only of this project")
-    again.add_argument("--model", default=None, metavar="MODEL", help="only with this model, as spans have it")
+    again.add_argument("--model", default=None, metavar="MODEL", help=f"only with this model; {_PATTERN}")
     again.add_argument("--from", dest="start", type=_moment, default=None, metavar="DATE", help="started then or later")
     again.add_argument("--to", dest="end", type=_moment, default=None, metavar="DATE", help="started before")
     again.add_argument("--dry-run", action="store_true", default=False, help="only count the rows that would change")
@@ -171,7 +172,10 @@ def _match(options: Namespace, book: Book, project_id: str) -> int:
     elif price.source == "prices":
         print("why:    no provider is given: found by the model's name")
     else:
-        print(f"why:    the project's price {escape(price.name)} fits the model, and a project's prices win")
+        print(f"why:    {escape(show.why(book.overrides, project_id, options.provider, options.model, price))}")
+    if price.source == "prices":
+        for name in show.passed_over(book.overrides, project_id, options.provider, options.model, at):
+            print(f"        not the project's price {escape(name)}: the catalogue has another one for the dated name")
     print(f"holds:  {show.when(period) if price.source == 'prices' else 'from its start on'}")
     print("\n" + escape_lines(show.period(period)))
     if others := show.other_times(timeline, price):
@@ -206,8 +210,8 @@ def _done(overrides: list[Override], what: str) -> int:
         print(escape(o.name))
     plural = "" if len(overrides) == 1 else "s"
     print(
-        f"{len(overrides)} price{plural} {what}; holds for spans that come in ten seconds, `litefuse prices reprice` "
-        "brings stored ones up to date",
+        f"{len(overrides)} price{plural} {what}: within ten seconds from now workers go by it. Spans stored before keep their "
+        "cost until `litefuse prices reprice`",
         file=sys.stderr,
     )
     return 0
@@ -217,6 +221,12 @@ def _given(options: Namespace, project_id: str) -> list[Override]:
     from litefuse.prices.given import override
 
     rates = {rate: value for rate in _RATES.values() if (value := getattr(options, f"rate_{rate}")) is not None}
+    if not rates:
+        flags = ", ".join(f"--{option}" for option in _RATES if option not in ("input", "output"))
+        raise ConfigError(
+            f"prices set {escape(options.model)}: no price; --input USD and --output USD say what a million tokens cost, "
+            f"there are also {flags}"
+        )
     return [
         override(
             project_id,
@@ -235,24 +245,35 @@ def _loaded(file: str, project_id: str) -> list[Override]:
 
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
+    except OSError as error:  # its own text has the path once more
+        raise ConfigError(f"{file}: {error.strerror or type(error).__name__}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8: {error}") from error
     return from_file(text, project_id)
 
 
 async def _reprice(options: Namespace, store: Store, project_id: str | None) -> int:
     from litefuse.prices import Book, table
     from litefuse.prices.catalogue import catalogue
-    from litefuse.prices.reprice import Which, reprice
+    from litefuse.prices.reprice import Which, models, reprice
 
     book = Book(catalogue(), await table.read(store))
     which = Which(project_id, options.model, options.start, options.end)
+    keys = await models(store, which)
+    if not keys:
+        of = "" if options.model is None else f" of model {options.model}"
+        print(escape(f"no span{of}: spans count that have usage and do not state their cost"), file=sys.stderr)
     rows = 0
-    async for step in reprice(store, book, which, dry_run=options.dry_run):
-        rows += step.rows
-        models = sorted({model for _, _, model in step.keys})
-        more = f" and {len(models) - 3} more" if len(models) > 3 else ""
-        print(f"{step.rows:>10}  partition {step.partition}  {escape(', '.join(models[:3]))}{more}")
+    try:
+        async for step in reprice(store, book, which, dry_run=options.dry_run, keys=keys):
+            rows += step.rows
+            names = sorted({model for _, _, model in step.keys})
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            print(f"{step.rows:>10}  partition {step.partition}  {escape(', '.join(names[:3]))}{more}")
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"{error}\nwhat was repriced until then stays; the same command once more does the rest"
+        ) from error
     done = "would change" if options.dry_run else "changed"
     print(f"{rows} row{'' if rows == 1 else 's'} {done}", file=sys.stderr)
     return 0

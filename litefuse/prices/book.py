@@ -54,7 +54,10 @@ class Book:
         found = self._matches.get(key)
         if found is None:
             catalogue = self.catalogue.match(provider, model)
-            found = timeline(own, provider, model, catalogue) if own else Timeline((ALWAYS,), (catalogue,))
+            if own:
+                found = timeline(own, provider, model, catalogue, self.catalogue.match)
+            else:
+                found = Timeline((ALWAYS,), (catalogue,))
             while len(self._matches) >= MATCHES:
                 try:
                     self._matches.pop(next(iter(self._matches)), None)

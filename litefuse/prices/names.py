@@ -75,6 +75,13 @@ _BEDROCK = re.compile(
     r"|openai|qwen|stability|twelvelabs|writer)\."
 )
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|@|$)")
+_MONTH, _DAY = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+#: What tells one release of a model from another: a day (in Bedrock's names with a version behind it), a month, `latest`, a
+#: number such as 001.
+_RELEASE = re.compile(
+    rf"(?:[-@]20\d\d(?:-{_MONTH}-{_DAY}|{_MONTH}{_DAY})(?:-v\d+(?::\d+)?)?|-{_MONTH}-(?:{_DAY}|20\d\d)"
+    rf"|-(?:{_MONTH}{_DAY}|2[3-9]{_MONTH}|00\d)|[-@:]latest|@default)$"
+)
 #: What stands before a model's name in Google's and Bedrock's paths.
 _PATHS = ("models/", "publishers/", "projects/", "arn:")
 #: Longer names are no models.
@@ -112,6 +119,12 @@ def variants(model: str) -> list[str]:
         if dashed != name:  # gpt-5.2-20251211
             found.append(dashed)
     return list(dict.fromkeys(name for name in found if name))
+
+
+def undated(model: str) -> str:
+    """The model's name (lower case) without the date or `latest` at its end; "" when it has none."""
+    found = _RELEASE.search(model)
+    return model[: found.start()] if found else ""
 
 
 def tuned(model: str) -> str | None:

@@ -1,15 +1,17 @@
 """A project's own prices: which of them holds for a model, and from when.
 
-Of the prices that match a model and have begun, the most exact counts: a name without `*` before a pattern, a longer
-pattern before a shorter one, one for a provider before one for all; of equal ones the latest start.
+Of the prices that match a model and have begun, the most exact counts: the model's very name before its name without a
+date, both before a pattern with `*`, a longer pattern before a shorter one, one for a provider before one for all; of equal
+ones the latest start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from litefuse.prices.kinds import completed
+from litefuse.prices.names import undated
 from litefuse.prices.price import ALWAYS, Period, Price, Tier, Timeline
 
 
@@ -25,10 +27,11 @@ class Override:
     start_ns: int
     tiers: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]
 
-    def matches(self, provider: str, model: str) -> bool:
-        return (not self.provider or self.provider.lower() == provider.strip().lower()) and fits(
-            self.match.lower(), model.strip().lower()
-        )
+    def fit(self, provider: str, model: str) -> int | None:
+        """How well it fits a model: see `fit`. None also for another provider."""
+        if self.provider and self.provider.lower() != provider.strip().lower():
+            return None
+        return fit(self.match, model)
 
     def price(self, name: str = "") -> Price:
         shown = name or self.name
@@ -45,8 +48,20 @@ class Override:
         of = f"{self.provider}/{self.match}" if self.provider else self.match
         return f"{of} from {day(self.start_ns)}" if self.start_ns else of
 
-    def exactness(self) -> tuple[bool, int, bool, int]:
-        return "*" not in self.match, len(self.match), bool(self.provider), self.start_ns
+
+#: How well a pattern fits a name, the best last.
+STAR, UNDATED, EXACT = 0, 1, 2
+
+
+def fit(pattern: str, model: str) -> int | None:
+    """EXACT: it is the model's name; UNDATED: the name without the date at its end; STAR: a pattern with `*` that fits; else
+    None. Upper and lower case are the same."""
+    pattern, name = pattern.strip().lower(), model.strip().lower()
+    if "*" in pattern:
+        return STAR if fits(pattern, name) else None
+    if pattern == name:
+        return EXACT
+    return UNDATED if pattern and pattern == undated(name) else None
 
 
 def fits(pattern: str, text: str) -> bool:
@@ -66,15 +81,31 @@ def fits(pattern: str, text: str) -> bool:
     return True
 
 
-def timeline(overrides: Iterable[Override], provider: str, model: str, catalogue: Price | None) -> Timeline:
-    """Prices of a model by time: the project's from their start on, before it the catalogue's."""
-    found = [override for override in overrides if override.matches(provider, model)]
-    starts = sorted({ALWAYS, *(_start(override) for override in found)})
+def timeline(
+    overrides: Iterable[Override],
+    provider: str,
+    model: str,
+    catalogue: Price | None,
+    find: Callable[[str, str], Price | None] = lambda provider, model: None,
+) -> Timeline:
+    """Prices of a model by time: the project's from their start on, before it the catalogue's. `find` looks another name up
+    in the catalogue: a dated name that it lists at a price of its own is another model than the one without the date."""
+    found = [(well, override) for override in overrides if (well := override.fit(provider, model)) is not None]
+    if catalogue is not None and any(well == UNDATED for well, _ in found):
+        plain = find(provider, undated(model.strip().lower()))
+        if plain is not None and plain.name != catalogue.name:
+            found = [(well, override) for well, override in found if well != UNDATED]
+    starts = sorted({ALWAYS, *(_start(override) for _, override in found)})
     prices: list[Price | None] = []
     for start in starts:
-        begun = [override for override in found if _start(override) <= start]
-        prices.append(max(begun, key=Override.exactness).price() if begun else catalogue)
+        begun = [(well, override) for well, override in found if _start(override) <= start]
+        prices.append(max(begun, key=_exactness)[1].price() if begun else catalogue)
     return Timeline(tuple(starts), tuple(prices))
+
+
+def _exactness(found: tuple[int, Override]) -> tuple[int, int, bool, int]:
+    well, override = found
+    return well, len(override.match), bool(override.provider), override.start_ns
 
 
 def _start(override: Override) -> int:

@@ -8,12 +8,15 @@ nothing to do.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from litefuse.clickhouse.asking import Store
 from litefuse.clickhouse.sql import literal
 from litefuse.prices.book import Book
+from litefuse.prices.overrides import fit
 from litefuse.prices.price import Timeline
 from litefuse.prices.sql import assignments, changed
 
@@ -29,7 +32,8 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """The spans to look at: of a project, of a model as spans have it, that start in [from_ns, to_ns); None: any."""
+    """The spans to look at: of a project, of a model, that start in [from_ns, to_ns); None: any. `model` fits as that of a
+    project's price does: `*` stands for any text, and a name holds for its dated names too."""
 
     project_id: str | None = None
     model: str | None = None
@@ -40,8 +44,6 @@ class Which:
         found = ["cost_source != 'stated'", "model != ''", "notEmpty(usage)"]
         if self.project_id is not None:
             found.append(f"project_id = {_text(self.project_id)}")
-        if self.model is not None:
-            found.append(f"model = {_text(self.model)}")
         if self.from_ns is not None:
             found.append(f"start_time >= fromUnixTimestamp64Nano({self.from_ns}, 'UTC')")
         if self.to_ns is not None:
@@ -51,35 +53,44 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Models with the same prices, and how many of their rows in a partition change."""
+    """Models with the same prices of which rows in a partition change, and how many rows."""
 
     partition: str
     keys: tuple[Key, ...]
     rows: int
 
 
-async def reprice(store: Store, book: Book, which: Which, *, dry_run: bool = False) -> AsyncIterator[Step]:
-    """Each step when it is done (with `dry_run`: would be done). Rows are counted before, copies of a span each. Raises
-    StoreError; what was done until then stays, and a second run does the rest."""
-    keys = await store.rows(
+async def models(store: Store, which: Which) -> list[Key]:
+    """The models of these spans. Raises StoreError."""
+    rows = await store.rows(
         f"SELECT DISTINCT project_id, provider, model FROM spans WHERE {which.condition()} ORDER BY ALL", timeout=None
     )
+    return [(row[0], row[1], row[2]) for row in rows if which.model is None or fit(which.model, row[2]) is not None]
+
+
+async def reprice(
+    store: Store, book: Book, which: Which, *, dry_run: bool = False, keys: Iterable[Key] | None = None
+) -> AsyncIterator[Step]:
+    """Each step when it is done (with `dry_run`: would be done). Rows are counted before, copies of a span each. `keys` are
+    what `models` has found. Raises StoreError; what was done until then stays, and a second run does the rest."""
     of_price: dict[Timeline, list[Key]] = defaultdict(list)
-    for project_id, provider, model in keys:
-        of_price[book.timeline(project_id, provider, model)].append((project_id, provider, model))
+    for key in await models(store, which) if keys is None else keys:
+        of_price[book.timeline(*key)].append(key)
     for timeline, all_keys in of_price.items():
         for at in range(0, len(all_keys), _MODELS):
-            some = tuple(all_keys[at : at + _MODELS])
-            condition = f"{which.condition()} AND {_among(some)} AND {changed(timeline)}"
+            condition = f"{which.condition()} AND {_among(all_keys[at : at + _MODELS])} AND {changed(timeline)}"
             counted = await store.rows(
-                f"SELECT _partition_id, count() FROM spans WHERE {condition} GROUP BY ALL ORDER BY ALL",
+                "SELECT _partition_id, project_id, provider, model, count() FROM spans "
+                f"WHERE {condition} GROUP BY ALL ORDER BY ALL",
                 settings=_SETTINGS,
                 timeout=None,
             )
-            for partition, rows in counted:
+            for partition, rows in groupby(counted, key=itemgetter(0)):
+                of_partition = list(rows)
                 if not dry_run:
                     await store.command(_update(timeline, partition, condition), settings=_MUTATION, timeout=None)
-                yield Step(str(partition), some, int(rows))
+                some = tuple((row[1], row[2], row[3]) for row in of_partition)
+                yield Step(str(partition), some, sum(int(row[4]) for row in of_partition))
 
 
 def _update(timeline: Timeline, partition: str, condition: str) -> str:

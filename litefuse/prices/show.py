@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from litefuse.prices.dates import day
 from litefuse.prices.kinds import MILLION, NAMES, REQUESTS, TOKENS, UNITS
-from litefuse.prices.overrides import Override
+from litefuse.prices.names import undated
+from litefuse.prices.overrides import EXACT, UNDATED, Override
 from litefuse.prices.price import ALWAYS, Period, Price, Priced, Timeline, Unpriced
 
 _NO = {
@@ -53,6 +54,25 @@ def period(of: Period) -> list[str]:
         note = f" (as {instead})" if instead else ""
         rows.append((f"{name}{label}{note}", *("-" if cost < 0 else dollars(cost, number) for cost in costs)))
     return table(rows)
+
+
+def why(overrides: Iterable[Override], project_id: str, provider: str, model: str, chosen: Price) -> str:
+    """Why a project's price is used for a model."""
+    named = {o.fit(provider, model) for o in overrides if o.project_id == project_id and o.name == chosen.name}
+    how = f"fits the model {model}"
+    if EXACT in named:
+        how = "is for a model of this name"
+    elif UNDATED in named:
+        name = model.strip()
+        plain = undated(name.lower())
+        how = f"is for {plain}, which is this model's name without {name[len(plain) :]} at its end"
+    return f"the project's price {chosen.name} {how}, and a project's prices win"
+
+
+def passed_over(overrides: Iterable[Override], project_id: str, provider: str, model: str, at_ns: int) -> list[str]:
+    """Names of a project's prices that are for the model's name without its date, where a price of the catalogue counts."""
+    begun = [o for o in overrides if o.project_id == project_id and o.start_ns <= at_ns]
+    return [o.name for o in begun if o.fit(provider, model) == UNDATED]
 
 
 def when(of: Period) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from litefuse.prices.book import MATCHES, Book
 from litefuse.prices.catalogue import Catalogue, catalogue
+from litefuse.prices.names import undated
 from litefuse.prices.price import Price
 from litefuse.telemetry import metrics as m
 
@@ -106,6 +107,49 @@ def test_azure_is_not_openai_but_costs_the_same(provider: str) -> None:
     assert catalogue().provider(provider) == "azure"
     assert found(provider, "gpt-4o") is not None
     assert found(provider, "azure/gpt-4o") is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("gpt-5.2-20251211", "gpt-5.2"),
+        ("claude-3-5-sonnet@20241022", "claude-3-5-sonnet"),
+        ("claude-3-5-sonnet-latest", "claude-3-5-sonnet"),
+        ("llama3:latest", "llama3"),
+        ("claude-sonnet-4@default", "claude-sonnet-4"),
+        ("gpt-4-0613", "gpt-4"),
+        ("mistral-large-2411", "mistral-large"),
+        ("command-r-08-2024", "command-r"),
+        ("gemini-2.5-pro-preview-05-06", "gemini-2.5-pro-preview"),
+        ("gemini-2.0-flash-001", "gemini-2.0-flash"),
+        ("us.anthropic.claude-3-5-haiku-20241022-v1:0", "us.anthropic.claude-3-5-haiku"),
+        # no dates
+        ("gpt-4o", ""),
+        ("gpt-4o-mini", ""),
+        ("gpt-4o-2024-08-06-mini", ""),
+        ("gpt-4o-2024-13-06", ""),
+        ("llama3-70b-8192", ""),
+        ("qwen-72", ""),
+        ("gpt-4-32k", ""),
+        ("latest", ""),
+        ("", ""),
+    ],
+)
+def test_m6_what_is_a_dated_name(model: str, expected: str) -> None:
+    assert undated(model) == expected
+
+
+@pytest.mark.parametrize(
+    "dated",
+    [
+        *("gpt-4o-2024-08-06", "gpt-4-0613", "gpt-3.5-turbo-0125", "mistral-large-2411", "mistral-large-latest"),
+        *("grok-4-0709", "command-r-08-2024", "gemini-2.0-flash-001", "claude-3-5-sonnet@20241022"),
+        *("claude-3-5-sonnet-latest", "claude-sonnet-4-20250514", "claude-sonnet-4@default"),
+    ],
+)
+def test_m6_the_catalogue_has_the_same_price_for_the_name_without_the_date(dated: str) -> None:
+    assert found("", undated(dated)) == found("", dated) is not None
 
 
 def test_every_model_of_the_catalogue_is_a_price_of_whole_picodollars() -> None:

@@ -259,6 +259,34 @@ def test_of_a_project_s_prices_the_most_exact_counts() -> None:
     assert cost("ollama", "gpt-oss:20b") == 1
 
 
+def test_m6_a_project_s_price_holds_for_dated_names_too_and_an_exact_one_wins() -> None:
+    def override(match: str, input: int, provider: str = "", start_ns: int = 0) -> Override:
+        return Override("p", match, provider, start_ns, ((-1, (("input", input),)),))
+
+    overrides = [override("gpt-4o", 1), override("gpt-4o-2024-11-20", 2), override("GPT*", 3), override("ours", 4)]
+    book = Book(catalogue(), overrides)
+
+    def cost(model: str, of: Book = book, at: int = T0) -> tuple[int, str]:
+        found = of.cost("p", "openai", model, {"input": 1}, at)
+        assert found is not None
+        return found.cost["total"], found.price
+
+    assert cost("gpt-4o") == cost("gpt-4o-2024-08-06") == cost("GPT-4o-latest") == (1, "gpt-4o")
+    assert cost("gpt-4o-2024-11-20") == (2, "gpt-4o-2024-11-20")
+    assert cost("gpt-4o-mini") == cost("gpt-4o-mini-2024-07-18") == (3, "GPT*")
+    # a model that the catalogue does not know
+    assert cost("ours-20260101") == (4, "ours")
+    # The catalogue lists this one at a price of its own: it is another model.
+    assert Book(catalogue(), overrides[:1]).cost("p", "openai", "gpt-4o-2024-05-13", {"input": 1}, T0) == Priced(
+        {"input": 5_000_000, "total": 5_000_000}, "prices", "openai/gpt-4o-2024-05-13"
+    )
+    assert cost("gpt-4o-2024-05-13")[1] == "GPT*"
+    # An exact one that has not begun yet does not win yet.
+    later = Book(catalogue(), [override("gpt-4o", 1), override("gpt-4o-2024-08-06", 2, start_ns=T0)])
+    assert cost("gpt-4o-2024-08-06", later, T0 - 1)[0] == 1
+    assert cost("gpt-4o-2024-08-06", later)[0] == 2
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "expected"),
     [

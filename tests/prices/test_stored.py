@@ -14,7 +14,7 @@ from litefuse.errors import StoreUnavailable
 from litefuse.prices import Book, Prices
 from litefuse.prices.catalogue import catalogue
 from litefuse.prices.given import BadPrice, from_file, override
-from litefuse.prices.reprice import Which, reprice
+from litefuse.prices.reprice import Which, models, reprice
 from litefuse.prices.table import read, write
 from tests.prices.spans import DAY, T0, Row, insert
 
@@ -194,6 +194,28 @@ async def test_repricing_of_a_project_a_model_and_a_time(store: Store) -> None:
     assert await _reprice(store, Which(None, "gpt-4o"), dry_run=True) == 4
     assert await _reprice(store, Which("p", "gpt-4o", None, T0 + DAY)) == 1
     assert await _reprice(store) == 7
+
+
+async def test_m7_repricing_takes_the_patterns_of_set(store: Store) -> None:
+    names = ("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-mini", "o3")
+    await insert(store, [Row({"input": 1}, model=model) for model in names])
+    for pattern, expected in (("gpt-4o*", 3), ("gpt-4o", 2), ("GPT-4o-2024-08-06", 1), ("*mini", 1), ("nothing", 0)):
+        assert await _reprice(store, Which(None, pattern), dry_run=True) == expected, pattern
+    assert await models(store, Which(None, "nothing")) == []
+    assert await _reprice(store, Which(None, "gpt-4o")) == 2
+    assert [row[2] for row in await _costs(store)] == ["openai/gpt-4o", "openai/gpt-4o", "", ""]
+
+
+async def test_l4_repricing_names_only_models_of_which_rows_change(store: Store) -> None:
+    """Both have the same price; of one all rows have their cost, of the other only in another partition."""
+    await insert(store, [Row({"input": 1}, model="gpt-4o"), Row({"input": 1}, model="gpt-4o-2024-08-06")])
+    await _reprice(store)
+    await insert(store, [Row({"input": 1}, model="gpt-4o", at_ns=T0 + n * 30 * DAY) for n in (1, 2)])
+    await insert(store, [Row({"input": 1}, model="gpt-4o-2024-08-06", at_ns=T0 + 60 * DAY)])
+    book = Book(catalogue())
+    steps = [step async for step in reprice(store, book, Which())]
+    named = [([model for _, _, model in step.keys], step.rows) for step in steps]
+    assert named == [(["gpt-4o"], 1), (["gpt-4o", "gpt-4o-2024-08-06"], 2)]
 
 
 async def test_what_the_worker_would_store_is_what_repricing_leaves(store: Store) -> None:
