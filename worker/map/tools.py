@@ -7,12 +7,14 @@ from typing import Any
 from worker.map.calls import calls_in, tool_calls
 from worker.map.conventions import genkit
 from worker.map.deep import json_text
+from worker.map.indexed import rebuild
 from worker.map.span import Span
 from worker.map.values import PARSED_BYTES, Value, json_list, parsed, without_nul
 
 __all__ = ["calls_in", "join_definitions", "read", "tool_calls"]
 
 Tool = dict[str, Any]
+_FUNCTIONS = "llm.request.functions"
 #: `Tool` → its parameters: spellings in order; the last is Anthropic's.
 _PARAMETERS = ("parameters", "parameters_json_schema", "inputSchema", "input_schema")
 
@@ -30,7 +32,20 @@ def join_definitions(
     text, found = _join(span, metadata, text, value)
     if "genkit:input" in span.families:
         found = definitions({"tools": genkit.tools(span)}) | found
+    if not found and _FUNCTIONS + ".0.name" in span.attributes:
+        found = definitions({"tools": _functions(span)})
     return text, found
+
+
+def _functions(span: Span) -> list[Value]:
+    """LiteLLM's and OpenLLMetry's `llm.request.functions.N.{name,description,parameters}`: a second copy of what they were
+    offered, beside the input, which is left as it is."""
+    listed = rebuild(span.attributes, _FUNCTIONS)
+    entries = listed if isinstance(listed, list) else []
+    return [
+        entry | {"parameters": parsed(entry.get("parameters"))} if isinstance(entry, dict) else entry
+        for entry in entries
+    ]
 
 
 def _join(span: Span, metadata: dict[str, Value], text: str, value: Value) -> tuple[str, dict[str, str]]:

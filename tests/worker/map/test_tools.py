@@ -250,3 +250,19 @@ def test_any_value_in_any_attribute_is_survived(key: str) -> None:
             text, definitions = join_definitions(Span(attributes={key: value}), {"tools": given}, stored(given), given)
             assert isinstance(text, str)
             assert all(isinstance(part, str) for pair in definitions.items() for part in pair)
+
+
+def test_functions_listed_beside_the_input_are_definitions_and_the_input_stays() -> None:
+    attributes = {
+        "llm.request.functions.0.name": "get_weather",
+        "llm.request.functions.0.description": "Weather in a city",
+        "llm.request.functions.0.parameters": '{"type": "object"}',
+        "llm.request.functions.1.name": "now",
+        "llm.request.functions.2": "no tool",
+    }
+    text, found = join_definitions(Span(attributes=attributes), {}, "[]")
+    assert text == "[]"
+    assert {name: json.loads(definition) for name, definition in found.items()} == {
+        "get_weather": {"description": "Weather in a city", "parameters": {"type": "object"}},
+        "now": {},
+    }
