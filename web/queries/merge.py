@@ -89,11 +89,11 @@ def merged(restriction: str, window: str = "true") -> str:
     return f"""(
         SELECT
             p.trace_id AS trace_id,
-            min(tupleElement(p.first, 'time')) AS start_time,
-            minIf(tupleElement(p.first, 'time'), {window}) AS part_start,
+            min(p.start_time) AS start_time,
+            minIf(p.start_time, {window}) AS part_start,
             max(p.end_time) AS end_time,
-            max(p.hour) AS last_hour,
-            max(tupleElement(p.name, 'rank')) AS name_rank,
+            max(p.last_start) AS last_start,
+            toUInt8(bitShiftRight(max(p.name).said, 253)) AS name_rank,
             max(p.name).value AS said_name,
             min(p.first).name AS first_name,
             max(p.user_id).value AS user_id,
@@ -116,7 +116,7 @@ def named(restriction: str, window: str = "true") -> str:
     """`merged` with the column `name`, exact for traces without a root too; needs the spans of those."""
     rootless = (
         f"SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {restriction} "
-        "GROUP BY trace_id HAVING max(tupleElement(name, 'rank')) = 0"
+        "GROUP BY trace_id HAVING max(tupleElement(name, 'said')) = 0"
     )
     return f"""(
         SELECT m.*, if(m.name_rank > 0, m.said_name, if(o.trace_id != '', o.name, m.first_name)) AS name
@@ -160,7 +160,7 @@ def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values)
         if condition.column == "name":  # whose name only their spans tell
             one = (
                 f"({one} OR trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT}{since} "
-                "GROUP BY trace_id HAVING max(tupleElement(name, 'rank')) = 0))"
+                "GROUP BY trace_id HAVING max(tupleElement(name, 'said')) = 0))"
             )
         found.append(one)
     return " AND ".join(found) or "true"

@@ -64,32 +64,33 @@ class Range:
 
 #: How far back the newest sessions and users are looked for before they are looked for everywhere.
 _WIDTHS = (6 * HOUR_NS, 96 * HOUR_NS)
-#: The last hour that there can be, Unix seconds.
-_LAST_S = 4_294_800_000
+#: What the start of a span can be: hours are 32 bit.
+_END_NS = 4_294_800_000 * 1_000_000_000
 
 # -- statements ----------------------------------------------------------------------------------------------------------
 
 _SESSION = """
             min(toUnixTimestamp64Nano(start_time)) AS first_ns, max(toUnixTimestamp64Nano(start_time)) AS last_ns,
-            max(toUnixTimestamp64Nano(end_time)) AS end_ns, max(toUnixTimestamp(last_hour)) AS until_s, count() AS traces,
+            max(toUnixTimestamp64Nano(end_time)) AS end_ns, max(toUnixTimestamp64Nano(last_start)) + 1 AS until_ns,
+            count() AS traces,
             argMin(environment, (start_time, trace_id)) AS first_environment,
             argMin(input_preview, (start_time, trace_id)) AS first_input,
             argMax(output_preview, (start_time, trace_id)) AS last_output,
             arraySort(groupUniqArrayIf(user_id, user_id != '')) AS users"""
 _USER = """
             min(toUnixTimestamp64Nano(start_time)) AS first_ns, max(toUnixTimestamp64Nano(start_time)) AS last_ns,
-            max(toUnixTimestamp(last_hour)) AS until_s, count() AS traces,
+            max(toUnixTimestamp64Nano(last_start)) + 1 AS until_ns, count() AS traces,
             uniqExactIf(session_id, session_id != '') AS sessions,
             arraySort(groupUniqArray(environment)) AS environments"""
 _ENVIRONMENT = {"session_id": "has({}, first_environment)", "user_id": "hasAny({}, environments)"}
 
 
 def ids(project_id: str, group: str, range_: Range, offset: int, limit: int) -> Statement:
-    """A page of sessions or users (`group`: session_id, user_id), newest first: id, start of the first trace, Unix ns, and last
-    hour with spans, Unix s."""
+    """A page of sessions or users (`group`: session_id, user_id), newest first: id, start of the first trace, and end of
+    the starts of its spans, Unix ns."""
     values = Values()
     sql = f"""
-        SELECT id, first_ns, until_s
+        SELECT id, first_ns, until_ns
         FROM {_groups(group, range_, values)}
         ORDER BY {"last_ns" if range_.by_last else "first_ns"} DESC, id DESC
         LIMIT {values.add("UInt64", limit)} OFFSET {values.add("UInt64", offset)}"""
@@ -135,7 +136,7 @@ def _saying(group: str, names: str) -> str:
 
 def _groups(group: str, range_: Range, values: Values) -> str:
     """A subquery: all groups of the range, with what they are sorted and restricted by."""
-    said = f"tupleElement({group}, 'rank') > 0"
+    said = f"tupleElement({group}, 'value') != ''"
     restriction = f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})"
     if range_.since_ns is not None:
         # A group of the range has said its name by a trace with spans in the range, or after it: its last one at least.
@@ -165,7 +166,8 @@ def _groups(group: str, range_: Range, values: Values) -> str:
     )
     return f"""(
         SELECT {group} AS id, min(toUnixTimestamp64Nano(start_time)) AS first_ns,
-            max(toUnixTimestamp64Nano(start_time)) AS last_ns, max(toUnixTimestamp(last_hour)) AS until_s{environments}
+            max(toUnixTimestamp64Nano(start_time)) AS last_ns,
+            max(toUnixTimestamp64Nano(last_start)) + 1 AS until_ns{environments}
         FROM {merged(restriction)}
         WHERE {group} != ''{contains}
         GROUP BY id
@@ -227,7 +229,7 @@ async def _page(
 
 def _one(id_: str) -> list[tuple[str, int, int]]:
     """A group whose range of time is not known."""
-    return [(id_, 0, _LAST_S)] if id_ else []
+    return [(id_, 0, _END_NS)] if id_ else []
 
 
 async def _told(
@@ -237,7 +239,7 @@ async def _told(
     if not chosen:
         return [], {}
     names = [row[0] for row in chosen]
-    low, high = min(row[1] for row in chosen), max(row[2] for row in chosen) * 1_000_000_000 + HOUR_NS
+    low, high = min(row[1] for row in chosen), max(row[2] for row in chosen)
     told, summed = await asyncio.gather(
         run(store, details(project_id, group, names)), run(store, sums(project_id, group, names, low, high))
     )
@@ -248,15 +250,15 @@ async def _told(
 def _sessions(told: Sequence[tuple[Any, ...]], summed: Mapping[str, Numbers]) -> list[Session]:
     return [
         replace(
-            Session(id_, first, last, end, until_s * 1_000_000_000 + HOUR_NS, *rest),
+            Session(id_, first, last, end, until, *rest),
             numbers=summed.get(id_, numbers.NONE),
         )
-        for id_, first, last, end, until_s, *rest in told
+        for id_, first, last, end, until, *rest in told
     ]
 
 
 def _users(told: Sequence[tuple[Any, ...]], summed: Mapping[str, Numbers]) -> list[User]:
     return [
-        replace(User(id_, first, last, until_s * 1_000_000_000 + HOUR_NS, *rest), numbers=summed.get(id_, numbers.NONE))
-        for id_, first, last, until_s, *rest in told
+        replace(User(id_, first, last, until, *rest), numbers=summed.get(id_, numbers.NONE))
+        for id_, first, last, until, *rest in told
     ]

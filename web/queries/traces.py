@@ -32,8 +32,9 @@ _INDEXED = ("id", "userId", "sessionId")
 
 #: A list's columns, in the order of Trace.
 _ROW = (
-    "trace_id, toUnixTimestamp64Nano(start_time), toUnixTimestamp64Nano(end_time), toUnixTimestamp(last_hour), name_rank, "
-    "{name}, user_id, session_id, environment, release, version, tags, metadata, public, input_preview, output_preview"
+    "trace_id, toUnixTimestamp64Nano(start_time), toUnixTimestamp64Nano(end_time), toUnixTimestamp64Nano(last_start), "
+    "name_rank, {name}, user_id, session_id, environment, release, version, tags, metadata, public, input_preview, "
+    "output_preview"
 )
 _ROUGH_NAME = "if(name_rank > 0, said_name, first_name)"
 
@@ -106,8 +107,8 @@ def step(
 ) -> Statement:
     """Traces that start in [low_ns, before) and match, newest first, of at most so many candidates.
 
-    A row is: whether it is a result; its start, Unix ns, its id, its last hour, Unix seconds; how many candidates there
-    were; start and id of the last of them, which is a row even when it is no result. `bounded`: there are spans from
+    A row is: whether it is a result; its start, Unix ns, its id, the start of its last span, Unix ns; how many candidates
+    there were; start and id of the last of them, which is a row even when it is no result. `bounded`: there are spans from
     `before` on that are better left unread.
     """
     values = Values()
@@ -121,17 +122,17 @@ def step(
         FROM trace_parts
         WHERE {PROJECT} AND {hours} AND {can_match}
         GROUP BY trace_id
-        HAVING toUnixTimestamp64Nano(min(tupleElement(first, 'time'))) >= {values.add("Int64", low_ns)}
-           AND (toUnixTimestamp64Nano(min(tupleElement(first, 'time'))), trace_id)
+        HAVING toUnixTimestamp64Nano(min(start_time)) >= {values.add("Int64", low_ns)}
+           AND (toUnixTimestamp64Nano(min(start_time)), trace_id)
                < ({values.add("Int64", before.start_ns)}, {values.text(before.trace_id)})
-        ORDER BY min(tupleElement(first, 'time')) DESC, trace_id DESC
+        ORDER BY min(start_time) DESC, trace_id DESC
         LIMIT {values.add("UInt64", candidates)}"""
     traces = (named if exact else merged)(f"trace_id IN ({found})", f"p.hour >= {hour(low_ns, values)}")
     sql = f"""
-        SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, toUnixTimestamp(last_hour), known,
+        SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, toUnixTimestamp64Nano(last_start), known,
             toUnixTimestamp64Nano(tupleElement(last, 1)), tupleElement(last, 2)
         FROM (
-            SELECT start_time, trace_id, last_hour, part_start,
+            SELECT start_time, trace_id, last_start, part_start,
                 start_time >= {values.time(low_ns)} AND {where(conditions, values)} AS is_result,
                 count() OVER () AS known, min((part_start, trace_id)) OVER () AS last
             FROM {traces}
@@ -155,10 +156,12 @@ def _by_numbers(filter_: Filter, low_ns: int, hours: str, bounded: bool, values:
     return f" AND trace_id IN ({matching})"
 
 
-def rows(project_id: str, trace_ids: Sequence[str]) -> Statement:
-    """These traces, newest first; of those without a root a rough name."""
+def rows(project_id: str, trace_ids: Sequence[str], within: tuple[int, int] | None = None) -> Statement:
+    """These traces, newest first; of those without a root a rough name. `within`: all their spans start in it, [from, to)."""
     values = Values()
     restriction = f"trace_id IN {values.texts(list(trace_ids))}"
+    if within is not None:
+        restriction += f" AND hour >= {hour(within[0], values)} AND hour <= {hour(within[1], values)}"
     sql = f"""
         SELECT {_ROW.format(name=_ROUGH_NAME)}
         FROM {merged(restriction)}
@@ -236,9 +239,9 @@ async def newest(
     if not shown:
         return Page([], None)
     ids = [row[1] for row in shown]
-    low, high = min(row[0] for row in shown), max(row[2] for row in shown) * 1_000_000_000 + HOUR_NS
+    low, high = min(row[0] for row in shown), max(row[2] for row in shown) + 1
     told, summed = await asyncio.gather(
-        run(store, rows(project_id, ids)), numbers.of_traces(store, project_id, ids, low, high)
+        run(store, rows(project_id, ids, (low, high))), numbers.of_traces(store, project_id, ids, low, high)
     )
     page = [replace(trace, numbers=summed.get(trace.id, numbers.NONE)) for trace in map(_trace, told)]
     page = await _with_names(store, project_id, page)
@@ -248,7 +251,7 @@ async def newest(
 async def _walk(
     store: Store, project_id: str, filter_: Filter, limit: int, before: Position | None, now_ns: int
 ) -> list[tuple[int, str, int]]:
-    """Start, id and last hour of the traces: at least `limit` + 1 of them, or all."""
+    """Start, id and start of the last span of the traces: at least `limit` + 1 of them, or all."""
     at = Position(min(filter_.until_ns or _END_NS, _END_NS), "")
     if before is not None:
         at = min(at, before)
@@ -342,8 +345,8 @@ async def _with_names(store: Store, project_id: str, traces: Sequence[Trace]) ->
 
 
 def _trace(row: Sequence[Any]) -> Trace:
-    id_, start, end, last_hour, *rest = row
-    return Trace(id_, start, end, last_hour * 1_000_000_000 + HOUR_NS, *rest)
+    id_, start, end, last_start, *rest = row
+    return Trace(id_, start, end, last_start + 1, *rest)
 
 
 def _range(traces: Sequence[Trace]) -> tuple[int, int]:
