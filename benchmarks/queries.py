@@ -8,19 +8,21 @@ engine's HTTP front, as the product does it. One question at a time.
 from __future__ import annotations
 
 import gc
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks import store as filling
 from benchmarks.figures import Section, Series, Table, short
 from benchmarks.loop import run_in_loop
+from benchmarks.machine import spending
 from benchmarks.records import PROJECT
 from benchmarks.rounds import Rounds
-from benchmarks.servers import ended
+from benchmarks.servers import ended, pid_of
 from benchmarks.visible import percentile
 from litefuse.clickhouse.client import Store
 from litefuse.settings import Secret
@@ -167,10 +169,10 @@ def run(directory: Path, rounds: Rounds, quick: bool) -> Section:
     clickhouse = Litefuse(("clickhouse",), directory / "queries", {"LITEFUSE_LOG_LEVEL": "warning"})
     with ended(clickhouse):
         clickhouse.start()
-        return run_in_loop(_measure(Sql(clickhouse, "litefuse").url(), rounds, quick))
+        return run_in_loop(_measure(Sql(clickhouse, "litefuse").url(), pid_of(clickhouse), rounds, quick))
 
 
-async def _measure(url: str, rounds: Rounds, quick: bool) -> Section:
+async def _measure(url: str, pid: int, rounds: Rounds, quick: bool) -> Section:
     store = await Store.open(Secret(url))
     try:
         await migrate(store)
@@ -180,27 +182,40 @@ async def _measure(url: str, rounds: Rounds, quick: bool) -> Section:
         took = time.perf_counter() - began
         known = await _known(store, filled)
         gc.collect()
-        samples: dict[str, list[float]] = {}
+        asked = Asked()
         rng = random.Random(7)
         for _ in rounds:
             for question in QUESTIONS:
                 rounds.say(f"queries, {question.name}")
-                found = await _asked(store, question, known, rng, _QUICK_TIMES if quick else _TIMES)
-                samples.setdefault(question.name, []).extend(found)
-        return _section(samples, filled, took, await filling.parts(store))
+                await _ask(store, question, known, rng, _QUICK_TIMES if quick else _TIMES, pid, asked)
+            asked.loads.append(os.getloadavg()[0])
+        return _section(asked, filled, took, await filling.parts(store))
     finally:
         await store.close()
 
 
-async def _asked(store: Store, question: Question, known: Known, rng: random.Random, times: int) -> list[float]:
-    """Milliseconds of each time."""
-    found = []
-    for number in range(times + 2):
-        began = time.perf_counter()
+@dataclass(slots=True)
+class Asked:
+    """By question: milliseconds of each time, and CPU milliseconds a time, ours and ClickHouse's, of each round. `loads`:
+    runnable processes at the end of each round."""
+
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
+    loads: list[float] = field(default_factory=list)
+
+
+async def _ask(
+    store: Store, question: Question, known: Known, rng: random.Random, times: int, pid: int, asked: Asked
+) -> None:
+    found = asked.samples.setdefault(question.name, [])
+    for _ in range(2):
         await question.ask(store, known, rng)
-        if number >= 2:
+    with spending({"clickhouse": pid, "client": os.getpid()}) as spent:
+        for _ in range(times):
+            began = time.perf_counter()
+            await question.ask(store, known, rng)
             found.append((time.perf_counter() - began) * 1000)
-    return found
+    asked.cpu.setdefault(question.name, []).append(sum(spent.cpu.values()) / times * 1000)
 
 
 async def _known(store: Store, filled: filling.Filled) -> Known:
@@ -219,30 +234,32 @@ async def _known(store: Store, filled: filling.Filled) -> Known:
     )
 
 
-def _section(
-    samples: dict[str, list[float]], filled: filling.Filled, took: float, parts: tuple[int, int, int]
-) -> Section:
+def _section(asked: Asked, filled: filling.Filled, took: float, parts: tuple[int, int, int]) -> Section:
     count, rows, size = parts
+    samples = asked.samples
     table = Table(
         "queries",
         f"Queries over {short(filled.spans)} spans: ms",
-        ("question", "median", "p95", "aim", ""),
+        ("question", "median", "p95", "CPU", "aim", ""),
         note=f"{short(filled.spans)} spans of a month, {short(filled.repeated)} of them sent twice: {short(rows)} rows in "
         f"{count} parts, {short(size / 1e6)} MB, filled in {took:.0f} s. Each question was asked "
-        f"{len(next(iter(samples.values())))} times.",
+        f"{len(next(iter(samples.values())))} times, one at a time, with {short(min(asked.loads))} to "
+        f"{short(max(asked.loads))} runnable processes on the machine. `CPU`: milliseconds of all threads, ClickHouse's and the asker's, which other "
+        "work stretches less.",
     )
     section = Section([table])
     worst: dict[float, tuple[float, float]] = {}
     for question in QUESTIONS:
         found = samples[question.name]
         median, p95 = Series.of(found, "ms").median, percentile(found, 0.95)
+        cpu = Series.of(asked.cpu[question.name], "ms")
         aim, verdict = "", ""
         if question.aim is not None:
             aim = f"≤ {question.aim:g}"
             verdict = "met" if p95 <= question.aim else "median met" if median <= question.aim else "missed"
             before = worst.get(question.aim, (0.0, 0.0))
             worst[question.aim] = (max(before[0], median), max(before[1], p95))
-        table.rows.append((question.name, short(median), short(p95), aim, verdict))
+        table.rows.append((question.name, short(median), short(p95), cpu, aim, verdict))
         section.figures[f"queries/{question.name}"] = Series.of(found, "ms")
     for limit, name in ((LIST_MS, "lists"), (METRICS_MS, "metrics")):
         section.figures[f"queries/{name}/median"] = Series((worst[limit][0],), "ms")
