@@ -244,8 +244,8 @@ def _section(asked: Asked, filled: filling.Filled, took: float, parts: tuple[int
         note=f"{short(filled.spans)} spans of a month, {short(filled.repeated)} of them sent twice: {short(rows)} rows in "
         f"{count} parts, {short(size / 1e6)} MB, filled in {took:.0f} s. Each question was asked "
         f"{len(next(iter(samples.values())))} times, one at a time, with {short(min(asked.loads))} to "
-        f"{short(max(asked.loads))} runnable processes on the machine. `CPU`: milliseconds of all threads, ClickHouse's and the asker's, which other "
-        "work stretches less.",
+        f"{short(max(asked.loads))} runnable processes on the machine. `CPU`: milliseconds of all threads, ClickHouse's and "
+        "the asker's, which other work stretches less.",
     )
     section = Section([table])
     worst: dict[float, tuple[float, float]] = {}

@@ -161,7 +161,7 @@ def error_rates(rows: list[Row]) -> None:
 
 
 def tool_errors(rows: list[Row]) -> None:
-    assert {row["level_message"] for row in rows} == {"ToolError: upstream answered 503", "upstream answered 503"}
+    assert {row["level_message"] for row in rows} <= {"ToolError: upstream answered 503", "upstream answered 503"}
     assert all(row["trace"] and row["tool"] for row in rows)
 
 
