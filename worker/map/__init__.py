@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from litefuse.telemetry import metrics as m
 from worker.map.columns import with_columns
 from worker.map.gate import Flags, Ints, look, resource_runs, resources_to_read
 from worker.map.one import Prices, map_span
 from worker.map.read import events, resources, spans
-from worker.map.scalars import level, plain_environment
-from worker.map.span import Span
+from worker.map.scalars import exception_message, plain_environment
 from worker.map.values import Attributes
 
 
@@ -69,11 +69,10 @@ def _messages(batch: pa.RecordBatch, failed: Ints) -> dict[str, pa.Array]:
     """The column `level_message`, for spans that need no more than what their exception says."""
     if not len(failed):
         return {}
-    texts = [level(Span(status_code="ERROR", events=happened))[1] for happened in events(batch, pa.array(failed))]
-    where = np.arange(batch.num_rows)
-    where[failed] = batch.num_rows + np.arange(len(failed))
-    both = pa.concat_arrays([batch.column("status_message"), pa.array(texts, pa.utf8())])
-    return {"level_message": both.take(pa.array(where))}
+    texts = pa.array([exception_message(happened) for happened in events(batch, pa.array(failed))], pa.utf8())
+    mask = np.zeros(batch.num_rows, bool)
+    mask[failed] = True
+    return {"level_message": pc.replace_with_mask(batch.column("status_message"), mask, texts)}
 
 
 def _resources_of(batch: pa.RecordBatch, firsts: Ints, runs: Ints) -> list[Attributes]:

@@ -4,6 +4,7 @@ sections 3, 4, 6 and 7)."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from schemas.conventions import (
     FIELDS,
@@ -16,7 +17,7 @@ from schemas.conventions import (
 )
 from worker.map.conventions import livekit
 from worker.map.kind import word
-from worker.map.span import Span
+from worker.map.span import Event, Span
 from worker.map.values import Attributes, Value, as_text, count, filled, first, first_text, without_nul
 
 _ENVIRONMENT = FIELDS["environment"]
@@ -37,7 +38,7 @@ def level(span: Span) -> tuple[str, str]:
     found = _level(span)
     message = first_text(span.attributes, _MESSAGE) or span.status_message
     if not message and found == "ERROR" and span.events:
-        message = _exception(span)
+        message = exception_message(span.events)
     return found, message
 
 
@@ -60,10 +61,10 @@ def _level(span: Span) -> str:
     return "DEFAULT"
 
 
-def _exception(span: Span) -> str:
+def exception_message(events: Sequence[Event]) -> str:
     """`type: message` of the first exception that has a message; without any, the type of the first."""
     only_type = ""
-    for event in span.events:
+    for event in events:
         if event.name != "exception":
             continue
         kind, message = event.attributes.get("exception.type"), event.attributes.get("exception.message")
