@@ -11,19 +11,32 @@ come in later make their trace anew. docs/delete.md says what to do about each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litefuse.clickhouse.asking import Store
-from litefuse.clickhouse.sql import literal
+from litefuse.clickhouse.sql import identifier, literal
 
 #: Seconds that one mutation may take.
 _TIMEOUT_S = 3600.0
 #: Ids in one mutation: a mutation rewrites every part that has one of them.
 _IDS = 10_000
+#: Times that traces are deleted while their spans keep coming.
+_ROUNDS = 3
+#: A proof that names at most so many traces can be read and pasted.
+_SHOWN = 100
+#: Seconds for which ingest may accept a revoked key: twice the longest LITEFUSE_KEY_REFRESH_S.
+REFUSED_S = 10.0
 _SYNC = {"mutations_sync": "2"}
+_ASYNC = {"mutations_sync": "0"}
+_COPIES = {"final": "0"}
+_INSERT = {"final": "0", "async_insert": "0", "max_partitions_per_insert_block": "0"}
 _PROJECT = "project_id = {project:String}"
 _TRACES = f"{_PROJECT} AND trace_id IN {{ids:Array(String)}}"
+_NOTHING = "false"
+_USER = "{user:String}"
+#: Where users are named.
+_NAMED = (("spans", f"user_id = {_USER}"), ("trace_parts", f"tupleElement(user_id, 'value') = {_USER}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,7 @@ class Table:
     kept: str = ""
 
 
-#: spans first: a crash half way must not leave spans behind whose parts are gone already, and lists find traces by parts.
+#: spans first, then what is derived of them.
 TABLES: tuple[Table, ...] = (
     Table("spans", of_traces=True),
     Table("trace_parts", of_traces=True),
@@ -44,16 +57,20 @@ TABLES: tuple[Table, ...] = (
     Table("api_keys", kept="revoked"),
     Table("projects", kept="deleted"),
 )
+_SPANS = "spans"
+_DERIVED = tuple(table.name for table in TABLES if table.of_traces and table.name != _SPANS)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows a table has of what is deleted: the proof. `sql` is the statement that counted, for people."""
+    """How many rows a table has of what is deleted: the proof. `sql` is the statement that counted, for people to paste;
+    empty when it would be too long for that. `of` says which rows, when not all of them."""
 
     table: str
     sql: str
     before: int
     after: int | None
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +91,11 @@ class Done:
         return not any(count.before for count in self.counts)
 
 
-async def traces(store: Store, project_id: str, trace_ids: Sequence[str], *, dry_run: bool = False) -> Done:
-    """Delete these traces: every span, and what is derived of them. Unknown ids are fine. Raises StoreError."""
+async def traces(
+    store: Store, project_id: str, trace_ids: Sequence[str], *, dry_run: bool = False, shown: int = _SHOWN
+) -> Done:
+    """Delete these traces: every span, and what is derived of them. Unknown ids are fine. Raises StoreError. The proof names
+    the ids when there are at most `shown`."""
     ids = sorted(set(trace_ids))
     tables = [table for table in TABLES if table.of_traces]
     before = {table.name: 0 for table in tables}
@@ -83,14 +103,15 @@ async def traces(store: Store, project_id: str, trace_ids: Sequence[str], *, dry
     for at in range(0, len(ids), _IDS):
         parameters = {"project": project_id, "ids": ids[at : at + _IDS]}
         for table in tables:
-            before[table.name] += await _count(store, table, _TRACES, parameters)
-            if not dry_run:
-                await _delete(store, table, _TRACES, parameters)
-                after[table.name] += await _count(store, table, _TRACES, parameters)
-    where = (
-        f"project_id = {_shown(project_id)} AND trace_id IN ({', '.join(map(_shown, ids[:3]))}{', …' * (len(ids) > 3)})"
-    )
-    return Done(len(ids), [_counted(t, where, before[t.name], None if dry_run else after[t.name]) for t in tables])
+            before[table.name] += await _count(store, table.name, _TRACES, parameters)
+        if not dry_run:
+            for name, count in (await _delete_traces(store, parameters)).items():
+                after[name] += count
+    where = f"project_id = {_shown(project_id)} AND trace_id IN ({', '.join(map(_shown, ids))})"
+    counts = [_counted(t, where, before[t.name], None if dry_run else after[t.name]) for t in tables]
+    if not 0 < len(ids) <= shown:
+        counts = [replace(count, sql="") for count in counts]
+    return Done(len(ids), counts)
 
 
 async def user(store: Store, project_id: str, user_id: str, *, dry_run: bool = False) -> Done:
@@ -98,33 +119,102 @@ async def user(store: Store, project_id: str, user_id: str, *, dry_run: bool = F
     names another user later on. Raises ValueError for no user, StoreError."""
     if not user_id:
         raise ValueError("no user: traces without one cannot be deleted by it")
-    return await traces(store, project_id, await traces_of_user(store, project_id, user_id), dry_run=dry_run)
+    parameters = {"project": project_id, "user": user_id}
+    before = [await _count(store, name, f"{_PROJECT} AND {named}", parameters) for name, named in _NAMED]
+    done = await traces(store, project_id, await traces_of_user(store, project_id, user_id), dry_run=dry_run)
+    counts = list(done.counts)
+    for (name, named), had in zip(_NAMED, before, strict=True):
+        has = None if dry_run else await _count(store, name, f"{_PROJECT} AND {named}", parameters)
+        where = f"project_id = {_shown(project_id)} AND {named.replace(_USER, _shown(user_id))}"
+        counts.append(replace(_counted(Table(name), where, had, has), of="that name the user"))
+    return Done(done.traces, counts)
 
 
 async def traces_of_user(store: Store, project_id: str, user_id: str) -> list[str]:
-    """Ids of the traces that name the user."""
+    """Ids of the traces that name the user. A part names but the latest user of its spans: spans know all of them."""
     rows = await store.rows(
-        f"SELECT DISTINCT trace_id FROM (SELECT trace_id FROM spans WHERE {_PROJECT} AND user_id = {{user:String}} "
-        f"UNION ALL SELECT trace_id FROM trace_parts WHERE {_PROJECT} AND tupleElement(user_id, 'value') = {{user:String}})",
+        "SELECT DISTINCT trace_id FROM ("
+        + " UNION ALL ".join(f"SELECT trace_id FROM {name} WHERE {_PROJECT} AND {named}" for name, named in _NAMED)
+        + ")",
         {"project": project_id, "user": user_id},
-        settings={"final": "0"},
+        settings=_COPIES,
         timeout=_TIMEOUT_S,
     )
     return [row[0] for row in rows]
+
+
+async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Delete these traces; how many rows of each table are there in the end, of spans that have come in meanwhile.
+
+    A mutation reaches the rows that are there when it is submitted; a block's spans are there a moment before its parts. So:
+
+    - What is derived is deleted first. A crash then leaves spans without parts, by which the next `delete user` still finds
+      the trace; parts alone name but the latest user of the trace, and an earlier one's name would never find them.
+    - It is submitted without waiting, and the spans right after it: only a block that is stored in the moment between the
+      two could leave parts without spans (and a second round deletes those), and all that comes in while ClickHouse
+      rewrites the files, which may take minutes, keeps both its spans and its parts. From then on a crash of this process
+      changes nothing: ClickHouse goes on with both.
+    - What is left after the rounds are spans that keep coming. Then the parts are made anew from the spans that are there,
+      so that no parts of deleted spans stay among theirs. The insert is not reached by the mutation before it.
+    """
+    left: dict[str, int] = {}
+    for _ in range(_ROUNDS):
+        for name in _DERIVED:
+            await _submit(store, name, _TRACES, parameters)
+        await _delete(store, _SPANS, _TRACES, parameters)
+        left = await _left(store, parameters)
+        if not any(left.values()):
+            return left
+    await derive_again(store, parameters["project"], parameters["ids"])
+    return await _left(store, parameters)
+
+
+async def _left(store: Store, parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Counts, once the mutations that were submitted are done."""
+    for name in _DERIVED:
+        await _delete(store, name, _NOTHING, {})
+    return {name: await _count(store, name, _TRACES, parameters) for name in (_SPANS, *_DERIVED)}
+
+
+async def derive_again(store: Store, project_id: str, trace_ids: Sequence[str]) -> None:
+    """Make what is derived of these traces' spans anew, by the statements of the materialised views themselves. Spans that
+    come in meanwhile are told twice, which changes nothing. Raises StoreError."""
+    parameters = {"project": project_id, "ids": list(trace_ids)}
+    views = await store.rows(
+        "SELECT name, as_select, extract(create_table_query, ' TO (?:`?[^`. ]+`?[.])?`?([^`. (]+)') AS target "
+        "FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView' "
+        "AND target IN {tables:Array(String)}",
+        {"tables": list(_DERIVED)},
+    )
+    for name in _DERIVED:
+        await _submit(store, name, _TRACES, parameters)
+    for view, select, target in views:
+        rows = await store.rows(
+            "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {view:String} ORDER BY position",
+            {"view": view},
+        )
+        columns = ", ".join(identifier(row[0]) for row in rows)
+        # The condition is on keys of its GROUP BY: ClickHouse moves it to where the spans are read.
+        await store.command(
+            f"INSERT INTO {target} ({columns}) SELECT {columns} FROM ({select}) WHERE {_TRACES}",
+            parameters,
+            settings=_INSERT,
+            timeout=_TIMEOUT_S,
+        )
 
 
 async def project(store: Store, project_id: str, *, dry_run: bool = False) -> Done:
     """Delete a project: its keys are refused from now on (ingest notices within ten seconds, and what it has taken until then
     is stored), the project is marked as deleted, and all its rows go. Idempotent. Raises StoreError."""
     parameters = {"project": project_id}
-    before = {table.name: await _count(store, table, _of_project(table), parameters) for table in TABLES}
+    before = {table.name: await _count_kept(store, table, parameters) for table in TABLES}
     after: dict[str, int | None] = dict.fromkeys(before)
     if not dry_run:
-        await _revoke(store, parameters)
+        await revoke(store, project_id)
         for table in TABLES:
             if not table.kept:
-                await _delete(store, table, _PROJECT, parameters)
-        after = {table.name: await _count(store, table, _of_project(table), parameters) for table in TABLES}
+                await _delete(store, table.name, _PROJECT, parameters)
+        after = {table.name: await _count_kept(store, table, parameters) for table in TABLES}
     shown = f"project_id = {_shown(project_id)}"
     counts = [
         _counted(table, shown + (f" AND NOT {table.kept}" if table.kept else ""), before[table.name], after[table.name])
@@ -133,26 +223,9 @@ async def project(store: Store, project_id: str, *, dry_run: bool = False) -> Do
     return Done(None, counts)
 
 
-def _of_project(table: Table) -> str:
-    return f"{_PROJECT} AND NOT {table.kept}" if table.kept else _PROJECT
-
-
-async def _count(store: Store, table: Table, where: str, parameters: Mapping[str, Any]) -> int:
-    """Keys and projects are rows that newer rows replace: the newest counts."""
-    final = " FINAL" if table.kept else ""
-    sql = f"SELECT count() FROM {table.name}{final} WHERE {where}"
-    return int((await store.rows(sql, parameters, settings={"final": "0"}, timeout=_TIMEOUT_S))[0][0])
-
-
-async def _delete(store: Store, table: Table, where: str, parameters: Mapping[str, Any]) -> None:
-    """Returns when no part has such rows any more."""
-    await store.command(
-        f"ALTER TABLE {table.name} DELETE WHERE {where}", parameters, settings=_SYNC, timeout=_TIMEOUT_S
-    )
-
-
-async def _revoke(store: Store, parameters: Mapping[str, Any]) -> None:
-    """Keys first. The version of a row has to grow also when clocks differ."""
+async def revoke(store: Store, project_id: str) -> None:
+    """The first step of `project`: no key of it is valid any more, and it is marked as deleted. Ingest may accept its
+    keys for REFUSED_S more. Keys first. The version of a row has to grow also when clocks differ. Raises StoreError."""
     now = "greatest(now64(3, 'UTC'), updated_at + toIntervalMillisecond(1))"
     for insert in (
         "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, created_at, updated_at, revoked) "
@@ -162,7 +235,40 @@ async def _revoke(store: Store, parameters: Mapping[str, Any]) -> None:
         f"SELECT project_id, name, retention_days, created_at, {now}, true "
         f"FROM projects FINAL WHERE {_PROJECT} AND NOT deleted",
     ):
-        await store.command(insert, parameters, settings={"async_insert": "0"}, timeout=_TIMEOUT_S)
+        await store.command(insert, {"project": project_id}, settings={"async_insert": "0"}, timeout=_TIMEOUT_S)
+
+
+async def refused_in(store: Store, project_id: str) -> float:
+    """Seconds until no ingest accepts the keys of a project that was revoked just now; 0 when none does any more."""
+    rows = await store.rows(
+        "SELECT dateDiff('millisecond', max(updated_at), now64(3, 'UTC')) FROM api_keys FINAL "
+        f"WHERE {_PROJECT} AND revoked",
+        {"project": project_id},
+        timeout=_TIMEOUT_S,
+    )
+    return max(0.0, min(REFUSED_S, REFUSED_S - int(rows[0][0]) / 1000))
+
+
+async def _count_kept(store: Store, table: Table, parameters: Mapping[str, Any]) -> int:
+    """Keys and projects are rows that newer rows replace: the newest counts."""
+    if table.kept:
+        return await _count(store, f"{table.name} FINAL", f"{_PROJECT} AND NOT {table.kept}", parameters)
+    return await _count(store, table.name, _PROJECT, parameters)
+
+
+async def _count(store: Store, name: str, where: str, parameters: Mapping[str, Any]) -> int:
+    sql = f"SELECT count() FROM {name} WHERE {where}"
+    return int((await store.rows(sql, parameters, settings=_COPIES, timeout=_TIMEOUT_S))[0][0])
+
+
+async def _delete(store: Store, name: str, where: str, parameters: Mapping[str, Any]) -> None:
+    """Returns when no part of the table has such rows any more, and the mutations before it are done too."""
+    await store.command(f"ALTER TABLE {name} DELETE WHERE {where}", parameters, settings=_SYNC, timeout=_TIMEOUT_S)
+
+
+async def _submit(store: Store, name: str, where: str, parameters: Mapping[str, Any]) -> None:
+    """Returns when ClickHouse has noted the mutation; it is done also when everything stops now."""
+    await store.command(f"ALTER TABLE {name} DELETE WHERE {where}", parameters, settings=_ASYNC, timeout=_TIMEOUT_S)
 
 
 def _counted(table: Table, where: str, before: int, after: int | None) -> Count:

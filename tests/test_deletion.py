@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,11 +18,13 @@ from litefuse import deletion
 from litefuse.cli import delete, main
 from litefuse.clickhouse.client import Store
 from litefuse.deletion import TABLES
+from litefuse.errors import StoreUnavailable
 from litefuse.keys import KeyStore
 from tests.embedded.server import Server, with_tables
 from tests.web.queries.support import MONDAY, Span, insert
 
 WEEK = 7 * 86400 * 1_000_000_000
+SYNC = {"mutations_sync": "2"}
 T1, T2, T3 = "1" * 32, "2" * 32, "3" * 32
 
 
@@ -128,6 +133,175 @@ async def test_a_deletion_that_stopped_half_way_is_finished_by_the_next(store: S
     assert await traces_in(store, "trace_parts") == {T2, T3}
 
 
+class Stopping:
+    """The store, which does something after its n-th mutation or insert, such as to raise."""
+
+    def __init__(self, store: Store, after: int, then: Callable[[], None]) -> None:
+        self.store, self.after, self.then, self.commands = store, after, then, 0
+
+    async def rows(self, *arguments: Any, **named: Any) -> list[tuple[Any, ...]]:
+        return await self.store.rows(*arguments, **named)
+
+    async def command(self, *arguments: Any, **named: Any) -> Any:
+        answer = await self.store.command(*arguments, **named)
+        self.commands += 1
+        if self.commands == self.after:
+            await asyncio.to_thread(self.then)
+        return answer
+
+
+class Stopped(Exception):
+    pass
+
+
+async def said(store: Store, table: str) -> dict[str, tuple[str, list[str], str]]:
+    """What the traces of project p say by their stored spans (copies too), or by the view: user, tags, first start."""
+    sql = {
+        "spans": "SELECT trace_id, argMax(user_id, (user_id != '', start_time, span_id)), "
+        "arraySort(groupUniqArrayArray(tags)), toString(min(start_time)) FROM spans WHERE project_id = 'p' GROUP BY ALL",
+        "traces": "SELECT trace_id, user_id, tags, toString(start_time) FROM traces WHERE project_id = 'p'",
+    }[table]
+    return {row[0]: (row[1], row[2], row[3]) for row in await store.rows(sql, settings={"final": "0"})}
+
+
+LATE = "c" * 16
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+async def test_m2_a_span_that_comes_in_between_two_steps_keeps_its_part_and_leaves_none_behind(
+    store: Store, server: Server, step: int
+) -> None:
+    late = [
+        Span(T1, LATE, MONDAY + 5, parent="a" * 16, tags=("late",), project="p"),
+        Span(T2, LATE, MONDAY + 5, user_id="eve", tags=("late",), project="p"),
+    ]
+    stopping = Stopping(store, step, lambda: insert(server, late))
+    done = await deletion.traces(stopping, "p", [T1, T2])
+    assert await said(store, "spans") == await said(store, "traces")
+    counts = {count.table: count.after for count in done.counts}
+    for table, count in counts.items():
+        assert len(await traces_in(store, table)) == (3 if count else 1), table
+    assert done.complete == (await traces_in(store, "spans") == {T3})
+    assert (await deletion.traces(store, "p", [T1, T2])).complete
+    assert await traces_in(store, "trace_parts") == {T3}
+
+
+@pytest.mark.parametrize("steps", [4, 9, 10, 11])
+async def test_m2_spans_that_come_in_after_every_step_make_traces_of_what_is_left(
+    store: Store, server: Server, steps: int
+) -> None:
+    """After the ninth all rounds have found some, and the parts are made anew."""
+    count = 0
+
+    def more() -> None:
+        nonlocal count
+        count += 1
+        stopping.after += 1
+        if count <= steps:
+            insert(server, [Span(T1, f"{count:016x}", MONDAY + count, tags=(f"t{count}",), project="p")])
+
+    stopping = Stopping(store, 1, more)
+    done = await deletion.traces(stopping, "p", [T1])
+    assert await said(store, "spans") == await said(store, "traces")
+    assert done.complete == (T1 not in await traces_in(store, "trace_parts"))
+    assert await traces_in(store, "spans", "other") == await traces_in(store, "traces", "other") == {T1, T2, T3}
+
+
+async def test_m2_under_load_every_trace_is_what_its_spans_say(store: Store, server: Server) -> None:
+    """Three writers go on while the same traces are deleted again and again."""
+    ids = [f"{n:032x}" for n in range(1, 30)]
+    ending = threading.Event()
+
+    def write(writer: int) -> int:
+        number = 0
+        while not ending.is_set():
+            number += 1
+            some = [
+                Span(ids[(number + n) % len(ids)], f"{writer:x}{number:011x}{n:04x}", MONDAY + number, project="p")
+                for n in range(5)
+            ]
+            insert(server, [replace(s, tags=(s.span_id,), user_id=f"user {number % 5}") for s in some])
+        return number
+
+    writers = [asyncio.create_task(asyncio.to_thread(write, writer)) for writer in range(3)]
+    try:
+        deleted = 0
+        for n in range(2):
+            done = await deletion.traces(store, "p", ids[n:])
+            deleted += sum(count.before for count in done.counts)
+            await deletion.user(store, "p", f"user {n}")
+    finally:
+        ending.set()
+        written = sum(await asyncio.gather(*writers))
+    assert written > 10
+    assert deleted > 10
+    assert await said(store, "spans") == await said(store, "traces")
+    assert (await deletion.traces(store, "p", ids)).complete
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("step", [1, 2, 3])
+async def test_a_crash_after_any_step_leaves_what_the_user_s_name_still_finds(
+    store: Store, server: Server, step: int, late: bool
+) -> None:
+    """The trace names zoe and, later in the same hour, bob: its part names bob alone. Another span of it, which names bob,
+    comes in as the process dies."""
+    trace = "4" * 32
+    insert(
+        server,
+        [
+            Span(trace, "a" * 16, MONDAY, user_id="zoe", tags=("zoe's",), project="p"),
+            Span(trace, "b" * 16, MONDAY + 1, parent="a" * 16, user_id="bob", project="p"),
+        ],
+    )
+
+    def crash() -> None:
+        if late:
+            insert(server, [Span(trace, LATE, MONDAY + 2, parent="a" * 16, user_id="bob", project="p")])
+        raise Stopped
+
+    stopping = Stopping(store, step, crash)
+    with pytest.raises(Stopped):
+        await deletion.user(stopping, "p", "zoe")
+    done = await deletion.user(store, "p", "zoe")
+    assert done.complete
+    # Nothing of hers is left. A span that came in after hers were gone is a trace of its own, without anything of hers.
+    spans = await said(store, "spans")
+    assert await said(store, "traces") == spans
+    assert spans.get(trace, ("bob", [], ""))[:2] == ("bob", [])
+    assert late or trace not in spans
+
+
+async def test_a_mutation_that_deletes_nothing_waits_for_those_before_it(store: Store) -> None:
+    """On which the counts after a deletion rely."""
+    await store.command("SYSTEM STOP MERGES trace_parts")
+    waiting = None
+    try:
+        await deletion._submit(store, "trace_parts", "project_id = 'p'", {})
+        waiting = asyncio.create_task(deletion._delete(store, "trace_parts", deletion._NOTHING, {}))
+        done, _ = await asyncio.wait([waiting], timeout=0.5)
+        assert not done
+        assert await traces_in(store, "trace_parts") == {T1, T2, T3}
+    finally:
+        await store.command("SYSTEM START MERGES trace_parts")
+        if waiting is not None:
+            await asyncio.wait_for(waiting, 30)
+    assert await traces_in(store, "trace_parts") == set()
+
+
+async def test_what_is_derived_again_is_what_was_derived(store: Store) -> None:
+    """By the view's own statement, of these traces only; a repetition changes nothing."""
+    before = await store.rows("SELECT * FROM traces ORDER BY ALL")
+    await store.command("ALTER TABLE trace_parts DELETE WHERE trace_id != {t:String}", {"t": T3}, settings=SYNC)
+    await deletion.derive_again(store, "p", [T1])
+    assert await traces_in(store, "trace_parts") == {T1, T3}
+    assert await traces_in(store, "trace_parts", "other") == {T3}
+    for project in ("p", "other"):
+        for _ in range(2):
+            await deletion.derive_again(store, project, [T1, T2])
+    assert await store.rows("SELECT * FROM traces ORDER BY ALL") == before
+
+
 async def test_a_project(store: Store) -> None:
     before = await left(store, "other")
     keys = KeyStore(store)
@@ -177,6 +351,12 @@ def run(server: Server, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.fixture(autouse=True)
+def refused_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here accepts keys."""
+    monkeypatch.setattr(deletion, "REFUSED_S", 0.1)
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A terminal that answers with these lines."""
@@ -210,8 +390,120 @@ async def test_command(store: Store, server: Server, terminal: list[str], capsys
     assert await traces_in(store, "spans") == set()
     assert await traces_in(store, "spans", "other") == {T1, T2, T3}
     assert await command("project", "p", "-y") == 0  # once more: by its id
+    assert await command("project", "name of p", "-y") == 0  # or by its name
     assert await command("project", "nope", "-y") != 0
     assert "no project nope" in capsys.readouterr().err
+
+
+async def test_m3_deletion_of_a_project_waits_until_its_keys_are_refused_and_repeats(
+    store: Store, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Spans come in until the second deletion has begun: those that ingest has accepted and that lay in the log."""
+    monkeypatch.setattr(deletion, "REFUSED_S", 1.0)
+    monkeypatch.setattr(delete, "_PAUSE_S", 0.3)
+    began: list[float] = []
+    real = deletion.project
+
+    async def project(*arguments: Any, dry_run: bool) -> deletion.Done:
+        if not dry_run:
+            began.append(time.monotonic())
+        return await real(*arguments, dry_run=dry_run)
+
+    monkeypatch.setattr(deletion, "project", project)
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while len(began) < 2:
+            written += 1
+            insert(server, [Span(T1, f"{written:016x}", MONDAY + written, project="p")])
+
+    writing = asyncio.create_task(asyncio.to_thread(write))
+    since = time.monotonic()
+    code = await asyncio.wait_for(asyncio.to_thread(run, server, "project", "name of p", "-y"), 120)
+    await writing
+    captured = capsys.readouterr()
+    assert code == 0, captured
+    assert began[0] - since >= 1.0
+    assert len(began) >= 2
+    assert "its keys are revoked; ingest may accept them for ten seconds more: waiting 1 s" in captured.err
+    assert captured.err.count("deleting once more") == len(began) - 1
+    assert "api_keys: 2 rows, now 0" in captured.out
+    assert int(captured.out.rpartition("\nspans: ")[2].split()[0]) >= written
+    assert await traces_in(store, "spans") == await traces_in(store, "trace_parts") == set()
+    # Found by its name again, as long as there is something to delete, and without waiting when that is long ago.
+    insert(server, [Span(T1, "a" * 16, MONDAY, project="p")])
+    assert await asyncio.to_thread(run, server, "project", "name of p", "-y") == 0
+    captured = capsys.readouterr()
+    assert "waiting" not in captured.err
+    assert "spans: 1 row, now 0" in captured.out
+
+
+async def test_m3_several_deleted_projects_of_one_name_are_told_apart_by_id(
+    store: Store, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for project in ("first", "second"):
+        await KeyStore(store).create("twice", project_id=project)
+        await deletion.project(store, project)
+        insert(server, [Span(T1, "a" * 16, MONDAY, project=project)])
+    assert await asyncio.to_thread(run, server, "project", "twice", "-y") == 2
+    assert "2 deleted projects were called twice: say the id of one, first, second" in capsys.readouterr().err
+    assert await asyncio.to_thread(run, server, "project", "second", "-y") == 0
+    assert await traces_in(store, "spans", "second") == set()
+    assert await traces_in(store, "spans", "first") == {T1}
+    # A living one of that name is meant first.
+    await KeyStore(store).create("twice", project_id="third")
+    assert await asyncio.to_thread(run, server, "project", "twice", "--dry-run") == 0
+    assert "project_id = 'third'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", [5, 150])
+async def test_l3_the_printed_proof_of_a_user_can_be_pasted(
+    store: Store, server: Server, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    insert(server, [Span(f"{n + 100:032x}", "a" * 16, MONDAY, user_id="o'mara", project="p") for n in range(count)])
+    for now in ((), ("-y",)):
+        assert await asyncio.to_thread(run, server, "user", "o'mara", "--project", "p", *(now or ("--dry-run",))) == 0
+        lines = capsys.readouterr().out.splitlines()[-5:]
+        assert lines[0] == f"{count} traces"
+        statements = [line.split("    ", 1)[1] for line in lines[1:] if "    " in line]
+        assert len(statements) == (4 if count == 5 else 2)
+        for sql in statements:
+            assert (await store.rows(sql))[0][0] == (0 if now else count), sql
+        assert f"spans that name the user: {count} rows" in lines[3]
+
+
+async def test_l13_a_trace_id_is_taken_in_upper_case_and_what_is_none_is_refused(
+    store: Store, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    insert(server, [Span("ab" * 16, "a" * 16, MONDAY, project="p")])
+    assert await asyncio.to_thread(run, server, "trace", "AB" * 16, "--project", "p", "-y") == 0
+    assert "spans: 1 row, now 0" in capsys.readouterr().out
+    for wrong in ("zz", "1" * 31, "1" * 31 + "g", ""):
+        assert await asyncio.to_thread(run, server, "trace", T1, wrong, "--project", "p", "-y") == 2
+        assert f"{wrong}: no trace id as it is stored, which is 32 hex digits" in capsys.readouterr().err
+    assert T1 in await traces_in(store, "spans")
+
+
+async def test_l13_a_server_that_goes_during_it_is_said_to_be_no_harm(
+    store: Store, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = Store.command
+
+    async def gone(self: Store, sql: str, *rest: Any, **named: Any) -> Any:
+        if sql.startswith("ALTER TABLE spans"):
+            raise StoreUnavailable("ClickHouse is away")
+        return await command(self, sql, *rest, **named)
+
+    monkeypatch.setattr(Store, "command", gone)
+    assert await asyncio.to_thread(run, server, "trace", T1, "--project", "p", "-y") == 1
+    assert capsys.readouterr().err == (
+        "litefuse: ClickHouse is away\n"
+        "litefuse: it may be deleted in part: the same command can be run again, and does the rest\n"
+    )
+    monkeypatch.undo()
+    assert await asyncio.to_thread(run, server, "trace", T1, "--project", "p", "-y") == 0
+    assert await traces_in(store, "spans") == await traces_in(store, "trace_parts") == {T2, T3}
 
 
 async def test_nobody_to_ask(store: Store, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

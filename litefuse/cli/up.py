@@ -18,11 +18,12 @@ from litefuse.cli import project_file
 from litefuse.cli.calling import command
 from litefuse.errors import ConfigError
 from litefuse.settings import Secret, Settings
+from litefuse.telemetry.logs import escape
 
 if TYPE_CHECKING:
     from litefuse.cli.process import Process
     from litefuse.clickhouse.client import Store
-    from litefuse.keys import Pair
+    from litefuse.keys import KeyStore, Pair
 
 ROLES = frozenset(("ingest", "worker", "web"))
 
@@ -65,6 +66,8 @@ class First:
 
     settings: Settings
     made: bool = False
+    #: Why the key of the first project is of no use any more; empty while it is valid.
+    gone: str = ""
 
     async def prepare(self, store: Store) -> None:
         from litefuse.keys import KeyStore
@@ -77,6 +80,7 @@ class First:
         if written and new is None:
             # There is a project already, of which this directory has no keys: those just written are of no use.
             (self.settings.data_dir / project_file.NAME).unlink(missing_ok=True)
+        self.gone = await _gone(KeyStore(store), pair.public_key)
 
     def _pair(self) -> tuple[Pair, bool]:
         """The keys of the first project, in project.env before they are in ClickHouse: a crash in between must not leave
@@ -123,11 +127,22 @@ class First:
             if known.get("LITEFUSE_ENDPOINT") != process.url:
                 self._write(pair, process.url)
             project = project_file.Project(process.url, pair.public_key, pair.secret_key)
-        print(text(self.settings, process, project, self.made), flush=True)
+        print(text(self.settings, process, project, self.made, self.gone), flush=True)
 
 
-def text(settings: Settings, process: Process, project: project_file.Project | None, made: bool) -> str:
-    """What a start prints. The secret is in it only when its key was made by this start."""
+async def _gone(keys: KeyStore, public_key: str) -> str:
+    """Why the key is refused, in a sentence; empty for one that is valid, or that nobody knows."""
+    key = next((key for key in await keys.list() if key.public_key == public_key), None)
+    if key is None or not key.revoked:
+        return ""
+    if await keys.find_project(key.project_id) is None:
+        return f"project {key.project_name} was deleted, and its key {public_key} is refused"
+    return f"{public_key} of project {key.project_name} was revoked"
+
+
+def text(settings: Settings, process: Process, project: project_file.Project | None, made: bool, gone: str = "") -> str:
+    """What a start prints. The secret is in it only when its key was made by this start; a key that is `gone` is not
+    recommended."""
     from litefuse.embedded.embedded import base_url
 
     path = settings.data_dir / project_file.NAME
@@ -141,8 +156,9 @@ def text(settings: Settings, process: Process, project: project_file.Project | N
         sql = base_url(settings.host, process.sql_port)
         lines.append(f"              {sql}, user reader, password in {settings.data_dir}/clickhouse.reader.password")
     lines.append(f"  data        {settings.data_dir}")
-    if project is None:
-        lines.append(f"  keys        `{command()} keys create --project NAME` makes a key")
+    if project is None or gone:
+        words = [*([escape(gone)] if gone else []), f"`{command()} keys create --project NAME` makes a key"]
+        lines += [f"  {label:<12}{word}" for label, word in zip(("keys", ""), words, strict=False)]
         return "\n".join([*lines, ""])
     lines.append(f"  public key  {project.public_key}")
     if made:

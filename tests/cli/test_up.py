@@ -456,6 +456,27 @@ def test_stop_and_start_again_keeps_everything_and_prints_no_secret(tmp_path: Pa
         process.kill()
 
 
+def test_l5_a_start_after_the_first_project_was_deleted_says_so_and_how_to_make_a_key(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    process = Litefuse(("up",), data_dir, {"LITEFUSE_OTLP_PORT": "0"})
+    try:
+        process.start()
+        public = project_env(data_dir)["LITEFUSE_PUBLIC_KEY"]
+        assert process.stop() == 0
+        deleted = run("delete", "project", "default", "--yes", data_dir=data_dir)
+        assert deleted.returncode == 0, deleted.stderr
+        assert "waiting" not in deleted.stderr  # nothing runs that could accept the key
+        process.start()
+        text = "\n".join(process.lines)
+        assert f"keys        project default was deleted, and its key {public} is refused\n" in text
+        assert "keys create --project NAME` makes a key\n" in text
+        assert "public key" not in text
+        assert "Tell any OpenTelemetry exporter" not in text
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
 def test_the_first_project_as_the_settings_say(tmp_path: Path) -> None:
     keys = {
         "LITEFUSE_INIT_PROJECT_ID": "shop",
