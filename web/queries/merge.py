@@ -125,6 +125,11 @@ def named(restriction: str, window: str = "true") -> str:
     )"""
 
 
+def said_named(restriction: str, window: str = "true") -> str:
+    """`merged` with the column `name`, where no trace is without a root and without a name."""
+    return f"(SELECT m.*, m.said_name AS name FROM {merged(restriction, window)} AS m)"
+
+
 def orphans(restriction: str) -> str:
     """A subquery: trace_id and name of its earliest span whose parent is not among its spans. `restriction` is SQL on spans
     that keeps or drops traces as a whole."""
@@ -144,9 +149,10 @@ def where(conditions_: Iterable[Condition], values: Values) -> str:
     return " AND ".join(conditions.sql(c, COLUMNS, values) for c in conditions_) or "true"
 
 
-def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values) -> str:
+def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values, *, nameless: bool = True) -> str:
     """SQL on trace_parts, true for every row of a trace that starts at or after `low_ns` and can match: for each condition,
-    some row of it says so. Such a row may lie in any hour from the first on, so there is no upper end."""
+    some row of it says so. Such a row may lie in any hour from the first on, so there is no upper end. `nameless`: there may
+    be traces without a root."""
     since = f" AND hour >= {hour(low_ns, values)}" if low_ns is not None else ""
     found = []
     for condition in conditions_:
@@ -157,7 +163,7 @@ def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values)
         if said is None:
             continue
         one = f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT}{since} AND {said})"
-        if condition.column == "name":  # whose name only their spans tell
+        if condition.column == "name" and nameless:  # whose name only their spans tell
             one = (
                 f"({one} OR trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT}{since} "
                 "GROUP BY trace_id HAVING max(tupleElement(name, 'said')) = 0))"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from litefuse.clickhouse.asking import Store
@@ -251,13 +251,13 @@ async def trace(
 ) -> tuple[Trace, list[Observation]] | None:
     """A trace and its observations in the order of their start; None when there is no such trace. `large`: with the large
     columns too."""
-    found = await traces.by_ids(store, project_id, [trace_id])
+    found = await traces.without_numbers(store, project_id, [trace_id])
     if not found:
         return None
     names = [*SMALL, *(LARGE if large else ())]
     low, high = found[0].start_ns, found[0].spans_until_ns
-    rows = await run(store, of_trace(project_id, trace_id, low, high, names))
-    return found[0], _named(names, rows)
+    rows = _named(names, await run(store, of_trace(project_id, trace_id, low, high, names)))
+    return replace(found[0], numbers=numbers.of_observations(rows)), rows
 
 
 async def by_id(store: Store, project_id: str, span_id: str) -> Observation | None:

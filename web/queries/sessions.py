@@ -103,13 +103,13 @@ def total(project_id: str, group: str, range_: Range) -> Statement:
     return bind(project_id, f"SELECT count() FROM {_groups(group, range_, values)}", values)
 
 
-def details(project_id: str, group: str, chosen: Sequence[str]) -> Statement:
-    """All of these sessions or users."""
+def details(project_id: str, group: str, chosen: Sequence[str], low_ns: int, high_ns: int) -> Statement:
+    """All of these sessions or users, whose traces' spans start in [low_ns, high_ns)."""
     values = Values()
     names = values.texts(list(chosen))
     sql = f"""
         SELECT {group} AS id,{_SESSION if group == "session_id" else _USER}
-        FROM {_of(group, names)}
+        FROM {_of(group, names, _saying(group, names, low_ns, high_ns, values))}
         GROUP BY id"""
     return bind(project_id, sql, values)
 
@@ -119,18 +119,21 @@ def sums(project_id: str, group: str, chosen: Sequence[str], low_ns: int, high_n
     values = Values()
     names = values.texts(list(chosen))
     # Spans of traces that say one of them anywhere; the join leaves those that are of it in the end.
-    restriction = f"{numbers.spans_of(values, low_ns, high_ns)} AND {_saying(group, names)}"
-    return bind(project_id, numbers.by_group(group, _of(group, names), restriction), values)
+    saying = _saying(group, names, low_ns, high_ns, values)
+    restriction = f"{numbers.spans_of(values, low_ns, high_ns)} AND {saying}"
+    return bind(project_id, numbers.by_group(group, _of(group, names, saying), restriction), values)
 
 
-def _of(group: str, names: str) -> str:
-    """A subquery: the merged traces of these groups."""
-    return f"(SELECT * FROM {merged(_saying(group, names))} WHERE {group} IN {names})"
+def _of(group: str, names: str, saying: str) -> str:
+    """A subquery: the merged traces of these groups, out of those that `saying` keeps. Parts of all hours are merged: a trace
+    of another group may say one of these in the range, and its own later."""
+    return f"(SELECT * FROM {merged(saying)} WHERE {group} IN {names})"
 
 
-def _saying(group: str, names: str) -> str:
-    """SQL: traces with a part that says one of these groups."""
-    said = f"tupleElement({group}, 'value') IN {names}"
+def _saying(group: str, names: str, low_ns: int, high_ns: int, values: Values) -> str:
+    """SQL: traces with a part in this range that says one of these groups."""
+    hours = f"hour >= {hour(low_ns, values)} AND hour <= {hour(high_ns, values)}"
+    said = f"{hours} AND tupleElement({group}, 'value') IN {names}"
     return f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})"
 
 
@@ -241,7 +244,7 @@ async def _told(
     names = [row[0] for row in chosen]
     low, high = min(row[1] for row in chosen), max(row[2] for row in chosen)
     told, summed = await asyncio.gather(
-        run(store, details(project_id, group, names)), run(store, sums(project_id, group, names, low, high))
+        run(store, details(project_id, group, names, low, high)), run(store, sums(project_id, group, names, low, high))
     )
     found = {row[0]: row for row in told}
     return [found[name] for name in names if name in found], {row[0]: Numbers(*row[1:]) for row in summed}

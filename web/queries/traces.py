@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from litefuse.clickhouse.asking import Store
 from web.queries import numbers
-from web.queries.merge import HOUR_NS, Filter, by_name, hour, merged, named, orphans, saying, where
+from web.queries.merge import HOUR_NS, Filter, by_name, hour, merged, named, orphans, said_named, saying, where
 from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, Statement, Values, bind, run
 
@@ -102,21 +102,39 @@ def extent(project_id: str) -> Statement:
     return bind(project_id, f"SELECT {', '.join(f'ifNull({end}, 0)' for end in ends)}")
 
 
+def any_nameless(project_id: str, low_ns: int) -> Statement:
+    """A row when a trace with spans in the window from `low_ns` on has neither a root nor a name that is said."""
+    values = Values()
+    having = "GROUP BY trace_id HAVING max(tupleElement(name, 'said')) = 0"
+    here = f"SELECT trace_id FROM trace_parts WHERE {PROJECT} AND hour >= {hour(low_ns, values)} {having}"
+    # What has its root before the window seems to have none.
+    sql = f"SELECT 1 FROM trace_parts WHERE {PROJECT} AND trace_id IN ({here}) {having} LIMIT 1"
+    return bind(project_id, sql, values)
+
+
 def step(
-    project_id: str, filter_: Filter, low_ns: int, before: Position, candidates: int, *, bounded: bool = True
+    project_id: str,
+    filter_: Filter,
+    low_ns: int,
+    before: Position,
+    candidates: int,
+    *,
+    bounded: bool = True,
+    nameless: bool = True,
 ) -> Statement:
     """Traces that start in [low_ns, before) and match, newest first, of at most so many candidates.
 
     A row is: whether it is a result; its start, Unix ns, its id, the start of its last span, Unix ns; how many candidates
     there were; start and id of the last of them, which is a row even when it is no result. `bounded`: there are spans from
-    `before` on that are better left unread.
+    `before` on that are better left unread. `nameless`: as the statement `any_nameless` answers.
     """
     values = Values()
     # A position without an id is the end of a window: what starts at it lies behind.
     hours = f"hour >= {hour(low_ns, values)} AND hour <= {hour(before.start_ns - (not before.trace_id), values)}"
     conditions = filter_.of_parts
-    exact = by_name(conditions)
-    can_match = saying(conditions, low_ns, values) + _by_numbers(filter_, low_ns, hours, bounded, values)
+    can_match = saying(conditions, low_ns, values, nameless=nameless) + _by_numbers(
+        filter_, low_ns, hours, bounded, values
+    )
     found = f"""
         SELECT trace_id
         FROM trace_parts
@@ -127,7 +145,8 @@ def step(
                < ({values.add("Int64", before.start_ns)}, {values.text(before.trace_id)})
         ORDER BY min(start_time) DESC, trace_id DESC
         LIMIT {values.add("UInt64", candidates)}"""
-    traces = (named if exact else merged)(f"trace_id IN ({found})", f"p.hour >= {hour(low_ns, values)}")
+    as_rows = merged if not by_name(conditions) else named if nameless else said_named
+    traces = as_rows(f"trace_id IN ({found})", f"p.hour >= {hour(low_ns, values)}")
     sql = f"""
         SELECT is_result, toUnixTimestamp64Nano(start_time), trace_id, toUnixTimestamp64Nano(last_start), known,
             toUnixTimestamp64Nano(tupleElement(last, 1)), tupleElement(last, 2)
@@ -264,8 +283,9 @@ async def _walk(
     count = limit + 1 + limit // 8  # a few of them have started before the window
     found: list[tuple[int, str, int]] = []
     while at > (bottom, ""):
-        statement = step(project_id, filter_, low, at, count, bounded=end is None or at.start_ns < end)
-        answer = await run(store, statement)
+        rootless = by_name(filter_.conditions) and bool(await run(store, any_nameless(project_id, low)))
+        bounded = end is None or at.start_ns < end
+        answer = await run(store, step(project_id, filter_, low, at, count, bounded=bounded, nameless=rootless))
         here = [(row[1], row[2], row[3]) for row in answer if row[0]]
         found += here
         if len(found) > limit:
@@ -321,10 +341,15 @@ async def count(store: Store, project_id: str, filter_: Filter | None = None) ->
 
 async def by_ids(store: Store, project_id: str, trace_ids: Sequence[str]) -> list[Trace]:
     """Those of these traces that there are, newest first, with their numbers."""
+    return await with_numbers(store, project_id, await without_numbers(store, project_id, trace_ids))
+
+
+async def without_numbers(store: Store, project_id: str, trace_ids: Sequence[str]) -> list[Trace]:
+    """Those of these traces that there are, newest first."""
     if not trace_ids:
         return []
     found = [_trace(row) for row in await run(store, rows(project_id, trace_ids))]
-    return await _with_names(store, project_id, await with_numbers(store, project_id, found))
+    return await _with_names(store, project_id, found)
 
 
 async def with_numbers(store: Store, project_id: str, traces: Sequence[Trace]) -> list[Trace]:

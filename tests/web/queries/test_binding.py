@@ -35,6 +35,7 @@ def conditions(columns: dict[str, Column]) -> Iterator[Condition]:
 def statements(project: str, ids: list[str]) -> dict[str, Statement]:
     """One of each that the read side makes; each finds something in the project."""
     of_traces = merge.Filter(LOW, HIGH, [c for c in conditions(dict(merge.COLUMNS)) if c.column in WIDE])
+    by_name = merge.Filter(LOW, HIGH, [Condition("name", "none of", [NASTY])])
     of_spans = observations.Filter(
         LOW, HIGH, [Condition("tags", "none of", [NASTY]), Condition("isRootObservation", "<>", True)]
     )
@@ -43,6 +44,9 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
     found = {
         "extent": traces.extent(project),
         "step": traces.step(project, of_traces, LOW, at, 1000),
+        "step by name": traces.step(project, by_name, LOW, at, 1000),
+        "step by said name": traces.step(project, by_name, LOW, at, 1000, nameless=False),
+        "any nameless": traces.any_nameless(project, LOW),
         "rows": traces.rows(project, ids),
         "sorted": traces.sorted_page(project, of_traces, "name", True, 0, 1000),
         "total": traces.total(project, of_traces),
@@ -60,7 +64,7 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         range_ = Range(LOW, HIGH, ["default", "prod", "dev"])
         found[f"{group} ids"] = sessions.ids(project, group, range_, 0, 100)
         found[f"{group} total"] = sessions.total(project, group, range_)
-        found[f"{group} details"] = sessions.details(project, group, chosen)
+        found[f"{group} details"] = sessions.details(project, group, chosen, LOW, HIGH)
         found[f"{group} sums"] = sessions.sums(project, group, chosen, LOW, HIGH)
     return found
 

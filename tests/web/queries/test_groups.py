@@ -163,6 +163,7 @@ async def test_a_trace_without_its_time(store: Store, made: Made) -> None:
         found = await observations.trace(store, PROJECT, merged.id, large=True)
         assert found is not None
         trace, seen = found
+        assert [trace] == await traces.by_ids(store, PROJECT, [merged.id])
         assert (trace.start_ns, trace.name, trace.numbers.observations) == (
             merged.start_ns,
             merged.name,
