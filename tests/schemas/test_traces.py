@@ -201,6 +201,18 @@ def test_the_newest_copy_of_a_span_counts_whenever_it_came(server: Server) -> No
     assert {row[k] for k in ("user_id", "name", "environment", "input_preview")} | {row["metadata"]["k"]} == {"new"}
 
 
+def test_what_orders_can_be_read(server: Server) -> None:
+    """The layout of `said` that the migration documents."""
+    insert(server, [Span(T, "fedcba9876543210", MONDAY + 7, parent=ROOT, trace_name="x", copy=5, project="layout")])
+    received = MONDAY + 300 * 24 * HOUR + 5
+    parts = {253: (3, 4), 189: (64, MONDAY + 7), 188: (1, 1), 124: (64, 0xFEDCBA9876543210), 61: (63, received)}
+    said = int(server.one("SELECT name.said FROM litefuse.trace_parts WHERE project_id = 'layout'"))
+    assert {at: (bits, said >> at & (1 << bits) - 1) for at, (bits, _) in parts.items()} == parts
+    first = int(server.one("SELECT first.said FROM litefuse.trace_parts WHERE project_id = 'layout'"))
+    assert first >> 124 == (said >> 124) & (1 << 129) - 1
+    assert (first ^ said) & (1 << 124) - 1 == (1 << 124) - 1, "the newest copy comes first"
+
+
 def test_previews_of_said_texts_are_one_line(server: Server) -> None:
     row = one(server, [Span(T, CHILD, MONDAY, parent=ROOT, trace_input="  a\n\tb  ", trace_output="x" * 1000)])
     assert (row["input_preview"], row["output_preview"]) == ("a b", "x" * 300)
