@@ -10,6 +10,8 @@ come in later make their trace anew. docs/delete.md says what to do about each.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +25,9 @@ _TIMEOUT_S = 3600.0
 _IDS = 10_000
 #: Times that traces are deleted while their spans keep coming.
 _ROUNDS = 3
+#: Seconds that inserts have to end which ran when spans were deleted, and between looks at them.
+_INSERTS_S = 10.0
+_POLL_S = 0.02
 #: A proof that names at most so many traces can be read and pasted.
 _SHOWN = 100
 #: Seconds for which ingest may accept a revoked key: twice the longest LITEFUSE_KEY_REFRESH_S.
@@ -170,10 +175,26 @@ async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[st
 
 
 async def _left(store: Store, parameters: Mapping[str, Any]) -> dict[str, int]:
-    """Counts, once the mutations that were submitted are done."""
+    """Counts, once the mutations that were submitted and the inserts that began before are done."""
+    await _inserts_ended(store)
     for name in _DERIVED:
         await _delete(store, name, _NOTHING, {})
     return {name: await _count(store, name, _TRACES, parameters) for name in (_SPANS, *_DERIVED)}
+
+
+async def _inserts_ended(store: Store) -> None:
+    """Returns when the inserts that run now have ended, after a while in any case. One that has stored its spans before their
+    mutation may be slow to store their parts, which the counts would miss."""
+    running = "FROM system.processes WHERE query_kind = 'Insert'"
+    ids = [row[0] for row in await store.rows(f"SELECT query_id {running}")]
+    deadline = time.monotonic() + _INSERTS_S
+    while ids and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_S)
+        parameters = {"ids": ids}
+        ids = [
+            r[0]
+            for r in await store.rows(f"SELECT query_id {running} AND query_id IN {{ids:Array(String)}}", parameters)
+        ]
 
 
 async def derive_again(store: Store, project_id: str, trace_ids: Sequence[str]) -> None:

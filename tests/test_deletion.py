@@ -265,6 +265,9 @@ async def test_a_crash_after_any_step_leaves_what_the_user_s_name_still_finds(
         await deletion.user(stopping, "p", "zoe")
     done = await deletion.user(store, "p", "zoe")
     assert done.complete
+    await store.command(
+        "ALTER TABLE trace_parts DELETE WHERE false", settings=SYNC
+    )  # what the first has submitted is done
     # Nothing of hers is left. A span that came in after hers were gone is a trace of its own, without anything of hers.
     spans = await said(store, "spans")
     assert await said(store, "traces") == spans
@@ -287,6 +290,22 @@ async def test_a_mutation_that_deletes_nothing_waits_for_those_before_it(store: 
         if waiting is not None:
             await asyncio.wait_for(waiting, 30)
     assert await traces_in(store, "trace_parts") == set()
+
+
+async def test_inserts_that_run_are_waited_for(store: Store, server: Server) -> None:
+    """A slow one has stored its spans before its parts, perhaps; one that begins later need not be waited for."""
+    slow = (
+        "INSERT INTO spans (project_id, trace_id, span_id, start_time, end_time, received_at) "
+        "SELECT 'p', 'slow', toString(number + sleepEachRow(1)), now(), now(), now() FROM numbers(2)"
+    )
+    inserting = asyncio.create_task(store.command(slow))
+    async with asyncio.timeout(10):
+        while not (await store.rows("SELECT count() FROM system.processes WHERE query_kind = 'Insert'"))[0][0]:
+            await asyncio.sleep(0.01)
+    await deletion._inserts_ended(store)
+    rows = await store.rows("SELECT count() FROM spans WHERE trace_id = 'slow'", settings={"final": "0"})
+    assert rows == [(2,)]
+    await inserting
 
 
 async def test_what_is_derived_again_is_what_was_derived(store: Store) -> None:
