@@ -33,10 +33,10 @@ _SUMS = """
             countIf(s.level = 'DEBUG') AS debugs,
             multiIf(errors > 0, 'ERROR', warnings > 0, 'WARNING', defaults > 0, 'DEFAULT', 'DEBUG') AS level,
             arraySort(groupUniqArrayIf(CAST(s.model, 'String'), s.model != '')) AS models"""
-#: The same of several traces, from their rows `n`.
-_SUMS_OF_SUMS = """
+#: The same of several traces, from their rows `n`; some have none.
+OF_GROUP = """
             sum(n.observations),
-            toUnixTimestamp64Nano(max(n.last_end)) - toUnixTimestamp64Nano(min(n.first_start)),
+            toUnixTimestamp64Nano(max(n.last_end)) - toUnixTimestamp64Nano(minIf(n.first_start, n.observations > 0)),
             sum(n.input_tokens), sum(n.output_tokens), sum(n.total_tokens), sum(n.cached_tokens), sum(n.reasoning_tokens),
             sum(n.input_cost), sum(n.output_cost), sum(n.total_cost),
             sum(n.errors) AS all_errors, sum(n.warnings) AS all_warnings, sum(n.defaults) AS all_defaults, sum(n.debugs),
@@ -148,18 +148,18 @@ def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
     return sum(known, Decimal(0)) if known else None
 
 
-def by_group(group: str, traces: str, restriction: str) -> str:
-    """A query: the numbers of all traces of each group. `traces` is a subquery with trace_id and the column `group`. Spans are
-    summed by trace first: it is far fewer rows that are joined."""
-    return f"""
-        SELECT
-            t.group_id,{_SUMS_OF_SUMS}
-        FROM (
+def joined(restriction: str) -> str:
+    """To follow a table `t` of traces: their numbers, to be summed with `OF_GROUP`. Spans are summed by trace first: it is far
+    fewer rows that are joined. `restriction` is as in `by_trace`."""
+    return f"""LEFT JOIN (
             SELECT
-                trace_id, max(s.end_time) AS last_end, min(s.start_time) AS first_start,{_SUMS}
+                trace_id AS summed_id, max(s.end_time) AS last_end, min(s.start_time) AS first_start,{_SUMS}
             FROM spans AS s FINAL
             WHERE {PROJECT} AND {restriction}
             GROUP BY trace_id
-        ) AS n
-        INNER JOIN (SELECT trace_id, {group} AS group_id FROM {traces}) AS t ON t.trace_id = n.trace_id
-        GROUP BY t.group_id"""
+        ) AS n ON n.summed_id = t.trace_id"""
+
+
+def of_group(row: Sequence[Any]) -> Numbers:
+    """Columns of `OF_GROUP`. No numbers where all spans have expired."""
+    return Numbers(*row) if row[0] else NONE

@@ -6,9 +6,8 @@ whichever span they were said. Numbers come from the spans of the page's traces.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,24 +103,17 @@ def total(project_id: str, group: str, range_: Range) -> Statement:
 
 
 def details(project_id: str, group: str, chosen: Sequence[str], low_ns: int, high_ns: int) -> Statement:
-    """All of these sessions or users, whose traces' spans start in [low_ns, high_ns)."""
-    values = Values()
-    names = values.texts(list(chosen))
-    sql = f"""
-        SELECT {group} AS id,{_SESSION if group == "session_id" else _USER}
-        FROM {_of(group, names, _saying(group, names, low_ns, high_ns, values))}
-        GROUP BY id"""
-    return bind(project_id, sql, values)
-
-
-def sums(project_id: str, group: str, chosen: Sequence[str], low_ns: int, high_ns: int) -> Statement:
-    """The numbers of these sessions or users, whose traces' spans start in [low_ns, high_ns)."""
+    """All of these sessions or users, whose traces' spans start in [low_ns, high_ns), with their numbers."""
     values = Values()
     names = values.texts(list(chosen))
     # Spans of traces that say one of them anywhere; the join leaves those that are of it in the end.
     saying = _saying(group, names, low_ns, high_ns, values)
-    restriction = f"{numbers.spans_of(values, low_ns, high_ns)} AND {saying}"
-    return bind(project_id, numbers.by_group(group, _of(group, names, saying), restriction), values)
+    sql = f"""
+        SELECT {group} AS id,{_SESSION if group == "session_id" else _USER},{numbers.OF_GROUP}
+        FROM {_of(group, names, saying)} AS t
+        {numbers.joined(f"{numbers.spans_of(values, low_ns, high_ns)} AND {saying}")}
+        GROUP BY id"""
+    return bind(project_id, sql, values)
 
 
 def _of(group: str, names: str, saying: str) -> str:
@@ -186,12 +178,12 @@ async def sessions(
 ) -> list[Session]:
     """A page of sessions, the one that began last first (`by_last`: whose last trace is the newest)."""
     chosen = await _page(store, project_id, "session_id", range_ or Range(), offset, checked(limit))
-    return _sessions(*await _told(store, project_id, "session_id", chosen))
+    return [_session(row) for row in await _told(store, project_id, "session_id", chosen)]
 
 
 async def session(store: Store, project_id: str, session_id: str) -> Session | None:
     """One session; None when no trace has it."""
-    return next(iter(_sessions(*await _told(store, project_id, "session_id", _one(session_id)))), None)
+    return next((_session(row) for row in await _told(store, project_id, "session_id", _one(session_id))), None)
 
 
 async def users(
@@ -199,12 +191,12 @@ async def users(
 ) -> list[User]:
     """A page of users, the one seen last first, unless the range says otherwise."""
     chosen = await _page(store, project_id, "user_id", range_ or Range(by_last=True), offset, checked(limit))
-    return _users(*await _told(store, project_id, "user_id", chosen))
+    return [_user(row) for row in await _told(store, project_id, "user_id", chosen)]
 
 
 async def user(store: Store, project_id: str, user_id: str) -> User | None:
     """One user; None when no trace has it."""
-    return next(iter(_users(*await _told(store, project_id, "user_id", _one(user_id)))), None)
+    return next((_user(row) for row in await _told(store, project_id, "user_id", _one(user_id))), None)
 
 
 async def count_sessions(store: Store, project_id: str, range_: Range | None = None) -> int:
@@ -235,33 +227,22 @@ def _one(id_: str) -> list[tuple[str, int, int]]:
     return [(id_, 0, _END_NS)] if id_ else []
 
 
-async def _told(
-    store: Store, project_id: str, group: str, chosen: Sequence[tuple[Any, ...]]
-) -> tuple[list[tuple[Any, ...]], dict[str, Numbers]]:
-    """Details, in the order chosen, and numbers of the groups chosen."""
+async def _told(store: Store, project_id: str, group: str, chosen: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Details of the groups chosen, in that order."""
     if not chosen:
-        return [], {}
+        return []
     names = [row[0] for row in chosen]
     low, high = min(row[1] for row in chosen), max(row[2] for row in chosen)
-    told, summed = await asyncio.gather(
-        run(store, details(project_id, group, names, low, high)), run(store, sums(project_id, group, names, low, high))
-    )
-    found = {row[0]: row for row in told}
-    return [found[name] for name in names if name in found], {row[0]: Numbers(*row[1:]) for row in summed}
+    found = {row[0]: row for row in await run(store, details(project_id, group, names, low, high))}
+    return [found[name] for name in names if name in found]
 
 
-def _sessions(told: Sequence[tuple[Any, ...]], summed: Mapping[str, Numbers]) -> list[Session]:
-    return [
-        replace(
-            Session(id_, first, last, end, until, *rest),
-            numbers=summed.get(id_, numbers.NONE),
-        )
-        for id_, first, last, end, until, *rest in told
-    ]
+def _session(row: Sequence[Any]) -> Session:
+    id_, first, last, end, until, traces, environment, first_input, last_output, users, *summed = row
+    shown = (traces, environment, first_input, last_output, users)
+    return Session(id_, first, last, end, until, *shown, numbers.of_group(summed))
 
 
-def _users(told: Sequence[tuple[Any, ...]], summed: Mapping[str, Numbers]) -> list[User]:
-    return [
-        replace(User(id_, first, last, until, *rest), numbers=summed.get(id_, numbers.NONE))
-        for id_, first, last, until, *rest in told
-    ]
+def _user(row: Sequence[Any]) -> User:
+    id_, first, last, until, traces, sessions, environments, *summed = row
+    return User(id_, first, last, until, traces, sessions, environments, numbers.of_group(summed))

@@ -65,7 +65,6 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         found[f"{group} ids"] = sessions.ids(project, group, range_, 0, 100)
         found[f"{group} total"] = sessions.total(project, group, range_)
         found[f"{group} details"] = sessions.details(project, group, chosen, LOW, HIGH)
-        found[f"{group} sums"] = sessions.sums(project, group, chosen, LOW, HIGH)
     return found
 
 
