@@ -85,8 +85,8 @@ _ENVIRONMENT = {"session_id": "has({}, first_environment)", "user_id": "hasAny({
 
 
 def ids(project_id: str, group: str, range_: Range, offset: int, limit: int) -> Statement:
-    """A page of sessions or users (`group`: session_id, user_id), newest first: id, start of the first trace, and end of
-    the starts of its spans, Unix ns."""
+    """A page of sessions or users (`group`: session_id, user_id), newest first: id, and where the starts of its spans
+    lie, [from, to), Unix ns."""
     values = Values()
     sql = f"""
         SELECT id, first_ns, until_ns
@@ -131,18 +131,25 @@ def _saying(group: str, names: str, low_ns: int, high_ns: int, values: Values) -
 
 def _groups(group: str, range_: Range, values: Values) -> str:
     """A subquery: all groups of the range, with what they are sorted and restricted by."""
+    # The last traces of users in the range are of the range, or after it: the rest of their traces need not be known. Of
+    # sessions it is needed: what a page of them reads is bounded by where they begin.
+    seen_last = range_.by_last and group == "user_id" and range_.since_ns is not None and not range_.environments
+    first = "toInt64(0)" if seen_last else "min(toUnixTimestamp64Nano(start_time))"
     said = f"tupleElement({group}, 'value') != ''"
     restriction = f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})"
     if range_.since_ns is not None:
         # A group of the range has said its name by a trace with spans in the range, or after it: its last one at least.
         since = hour(range_.since_ns, values)
         recent = f"SELECT trace_id FROM trace_parts WHERE {PROJECT} AND hour >= {since}"
-        names = (
-            f"SELECT DISTINCT tupleElement({group}, 'value') FROM trace_parts WHERE {PROJECT} AND {said} "
-            f"AND trace_id IN ({recent})"
-        )
-        said = f"tupleElement({group}, 'value') IN ({names})"
-        restriction = f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})"
+        if seen_last:
+            restriction = f"trace_id IN ({recent})"
+        else:
+            names = (
+                f"SELECT DISTINCT tupleElement({group}, 'value') FROM trace_parts WHERE {PROJECT} AND {said} "
+                f"AND trace_id IN ({recent})"
+            )
+            said = f"tupleElement({group}, 'value') IN ({names})"
+            restriction = f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT} AND {said})"
     by = "last_ns" if range_.by_last else "first_ns"
     having = ["true"]
     if range_.since_ns is not None:
@@ -160,7 +167,7 @@ def _groups(group: str, range_: Range, values: Values) -> str:
         else ""
     )
     return f"""(
-        SELECT {group} AS id, min(toUnixTimestamp64Nano(start_time)) AS first_ns,
+        SELECT {group} AS id, {first} AS first_ns,
             max(toUnixTimestamp64Nano(start_time)) AS last_ns,
             max(toUnixTimestamp64Nano(last_start)) + 1 AS until_ns{environments}
         FROM {merged(restriction)}
