@@ -448,7 +448,8 @@ async def test_m3_deletion_of_a_project_waits_until_its_keys_are_refused_and_rep
     assert "its keys are revoked; ingest may accept them for ten seconds more: waiting 1 s" in captured.err
     assert captured.err.count("deleting once more") == len(began) - 1
     assert "api_keys: 2 rows, now 0" in captured.out
-    assert int(captured.out.rpartition("\nspans: ")[2].split()[0]) >= written
+    # What comes in between a count and its deletion is in no count.
+    assert 0 < int(captured.out.rpartition("\nspans: ")[2].split()[0]) <= written
     assert await traces_in(store, "spans") == await traces_in(store, "trace_parts") == set()
     # Found by its name again, as long as there is something to delete, and without waiting when that is long ago.
     insert(server, [Span(T1, "a" * 16, MONDAY, project="p")])
