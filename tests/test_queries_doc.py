@@ -81,7 +81,9 @@ def cost_by_user_and_day(rows: list[Row]) -> None:
     days = [row["day"] for row in rows]
     assert days == sorted(days, reverse=True)
     assert max(days.count(day) for day in days) <= 10
-    assert all(row["user"] and row["usd"] > 0 for row in rows)
+    # Rounded: a user of one small call has cost 0.0000 that day.
+    assert all(row["user"] and row["usd"] >= 0 for row in rows)
+    assert sum(row["usd"] > 0 for row in rows) > len(rows) / 2
 
 
 def sessions(rows: list[Row]) -> None:
