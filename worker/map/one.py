@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from litefuse.prices import Priced
 from litefuse.telemetry import metrics as m
 from worker.map.cost import stated_cost
 from worker.map.experiment import experiment
@@ -24,7 +25,6 @@ from worker.map.scalars import (
     observation_name,
     provider,
     release,
-    repeats_totals,
 )
 from worker.map.span import Span
 from worker.map.tools import join_definitions, read, tool_calls
@@ -32,17 +32,6 @@ from worker.map.trace import contribution
 from worker.map.usage import token_sums, usage
 
 logger = logging.getLogger("litefuse.worker")
-
-
-class Priced(Protocol):
-    """What litefuse.prices says of a call: picodollars by kind of usage and their total, where the price is from, which."""
-
-    @property
-    def cost(self) -> dict[str, int]: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def price(self) -> str: ...
 
 
 class Prices(Protocol):
@@ -82,8 +71,6 @@ def _fill(mapped: Mapped, span: Span, project_id: str, prices: Prices) -> None:
 
 def _numbers(mapped: Mapped, span: Span, project_id: str, prices: Prices) -> None:
     """Usage and cost. What the span states of its cost wins over any price (section 12)."""
-    if repeats_totals(span):
-        return
     mapped.usage = usage(span, mapped.type)
     if mapped.usage:
         mapped.tokens = token_sums(mapped.usage)

@@ -11,9 +11,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from litefuse.log.base import TRACES, Record
+from litefuse.prices import Priced
 from worker.decode import Defaults, decode
 from worker.map import map_spans
-from worker.map.one import Priced
 
 START_NS = 1_764_000_000_000_000_000
 
