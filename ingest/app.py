@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from ingest.auth import Keys
 from ingest.body import expect_later
 from ingest.inflight import Budget
 from ingest.traces import Traces
 from litefuse.errors import LogError
+from litefuse.http.auth import Keys
 from litefuse.http.status import error
 from litefuse.keys import KeyStore, Store
 from litefuse.log.base import Log

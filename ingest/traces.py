@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from ingest.answer import success
-from ingest.auth import Keys
 from ingest.batch import SMALL_BYTES, Batch, Batcher, Sender
 from ingest.body import read_body
 from ingest.inflight import Budget, Lease
 from ingest.plan import Plan, one_trace, plan, plan_quickly
 from ingest.publish import Clock, Publisher, refused_by_log
 from litefuse.errors import LogError, LogUnavailable, RecordTooLarge, RequestError
+from litefuse.http.auth import Keys
 from litefuse.http.status import JSON, PROTOBUF, encoding_of, media_type, refusal
 from litefuse.log.base import Headers, Log
 from litefuse.otlp import BodyError

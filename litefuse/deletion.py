@@ -249,8 +249,8 @@ async def revoke(store: Store, project_id: str) -> None:
     keys for REFUSED_S more. Keys first. The version of a row has to grow also when clocks differ. Raises StoreError."""
     now = "greatest(now64(3, 'UTC'), updated_at + toIntervalMillisecond(1))"
     for insert in (
-        "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, created_at, updated_at, revoked) "
-        f"SELECT public_key, project_id, salt, secret_hash, note, created_at, {now}, true "
+        "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, scope, created_at, updated_at, revoked) "
+        f"SELECT public_key, project_id, salt, secret_hash, note, scope, created_at, {now}, true "
         f"FROM api_keys FINAL WHERE {_PROJECT} AND NOT revoked",
         "INSERT INTO projects (project_id, name, retention_days, created_at, updated_at, deleted) "
         f"SELECT project_id, name, retention_days, created_at, {now}, true "

@@ -17,6 +17,7 @@ import re
 import secrets
 import uuid
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from litefuse.clickhouse.asking import Store
@@ -34,6 +35,17 @@ _TIMEOUT_S = 10.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,199}")
 
 
+class Scope(StrEnum):
+    """What a key may do. `ALL` may do both, and delete."""
+
+    ALL = "all"
+    INGEST = "ingest"
+    READ = "read"
+
+    def allows(self, need: Scope) -> bool:
+        return self in (Scope.ALL, need)
+
+
 class NoSuchKey(LitefuseError):
     """The public key is not in the store, or is revoked already."""
 
@@ -47,6 +59,7 @@ class Key:
     retention_days: int
     salt: str
     secret_hash: str
+    scope: Scope = Scope.ALL
 
     def proves(self, secret: str) -> bool:
         """Whether this is the key's secret, in constant time."""
@@ -80,6 +93,7 @@ class Listed:
     note: str
     created_at: Any
     revoked: bool
+    scope: Scope
 
 
 def generate_pair() -> Pair:
@@ -103,22 +117,22 @@ class KeyStore:
     async def snapshot(self, timeout: float = _TIMEOUT_S) -> dict[str, Key]:
         """All valid keys, by public key."""
         rows = await self._store.rows(
-            "SELECT k.public_key, k.project_id, p.retention_days, k.salt, k.secret_hash "
+            "SELECT k.public_key, k.project_id, p.retention_days, k.salt, k.secret_hash, k.scope "
             "FROM (SELECT * FROM api_keys FINAL) AS k INNER JOIN (SELECT * FROM projects FINAL) AS p "
             "ON k.project_id = p.project_id WHERE NOT k.revoked AND NOT p.deleted",
             timeout=timeout,
         )
-        return {row[0]: Key(row[0], row[1], int(row[2]), row[3], row[4]) for row in rows}
+        return {row[0]: Key(row[0], row[1], int(row[2]), row[3], row[4], Scope(row[5])) for row in rows}
 
     async def list(self) -> list[Listed]:
         """All keys, revoked ones too, oldest first."""
         rows = await self._store.rows(
-            "SELECT k.public_key, k.project_id, p.name, k.note, k.created_at, k.revoked "
+            "SELECT k.public_key, k.project_id, p.name, k.note, k.created_at, k.revoked, k.scope "
             "FROM (SELECT * FROM api_keys FINAL) AS k LEFT JOIN (SELECT * FROM projects FINAL) AS p "
             "ON k.project_id = p.project_id ORDER BY k.created_at, k.public_key",
             timeout=_TIMEOUT_S,
         )
-        return [Listed(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
+        return [Listed(row[0], row[1], row[2], row[3], row[4], bool(row[5]), Scope(row[6])) for row in rows]
 
     async def find_project(self, name_or_id: str) -> tuple[str, str] | None:
         """(id, name) of the project with this id, else of the oldest with this name."""
@@ -139,6 +153,7 @@ class KeyStore:
         project_id: str | None = None,
         pair: Pair | None = None,
         note: str = "",
+        scope: Scope = Scope.ALL,
         retention_days: int | None = None,
     ) -> NewKey:
         """A new key for the project with this id or name; the project is made when there is none. `retention_days`, when
@@ -152,7 +167,7 @@ class KeyStore:
         pair = pair or generate_pair()
         # The key first: a crash in between leaves a key that is not valid yet, and no project, so that the next first
         # start begins anew. The other way round the keys that it wrote down would never be valid.
-        await self._add_key(made[0], pair, note)
+        await self._add_key(made[0], pair, note, scope)
         if found is None:
             await self._add_project(*made, retention_days or 0)
         elif retention_days is not None:
@@ -167,8 +182,8 @@ class KeyStore:
             raise NoSuchKey(f"no valid key {public_key}")
         # The version has to grow also when clocks differ or the key is younger than a millisecond.
         await self._store.command(
-            "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, created_at, updated_at, revoked) "
-            "SELECT public_key, project_id, salt, secret_hash, note, created_at, "
+            "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, scope, created_at, updated_at, revoked) "
+            "SELECT public_key, project_id, salt, secret_hash, note, scope, created_at, "
             f"greatest(now64(3, 'UTC'), updated_at + toIntervalMillisecond(1)), true {where}",
             parameters,
             settings=_WRITE,
@@ -201,11 +216,11 @@ class KeyStore:
             timeout=_TIMEOUT_S,
         )
 
-    async def _add_key(self, project_id: str, pair: Pair, note: str) -> None:
+    async def _add_key(self, project_id: str, pair: Pair, note: str, scope: Scope) -> None:
         salt = secrets.token_hex(16)
         await self._store.command(
-            "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, created_at, updated_at, revoked) "
-            "SELECT {pk:String}, {id:String}, {salt:String}, {hash:String}, {note:String}, "
+            "INSERT INTO api_keys (public_key, project_id, salt, secret_hash, note, scope, created_at, updated_at, revoked) "
+            "SELECT {pk:String}, {id:String}, {salt:String}, {hash:String}, {note:String}, {scope:String}, "
             "now64(3, 'UTC'), now64(3, 'UTC'), false",
             {
                 "pk": pair.public_key,
@@ -213,6 +228,7 @@ class KeyStore:
                 "salt": salt,
                 "hash": hash_secret(salt, pair.secret_key.reveal()),
                 "note": note,
+                "scope": scope.value,
             },
             settings=_WRITE,
             timeout=_TIMEOUT_S,
@@ -288,6 +304,7 @@ __all__ = (
     "NewKey",
     "NoSuchKey",
     "Pair",
+    "Scope",
     "Store",
     "generate_pair",
     "hash_secret",

@@ -53,6 +53,7 @@ def setting(
 
 
 _FRONT = ("up", "ingest")
+_READ = ("up", "web")
 _WORK = ("up", "worker")
 _ENGINE = ("up", "clickhouse", "cli")
 _KAFKA = ("up", "ingest", "worker", "web", "cli")
@@ -104,7 +105,7 @@ class Settings:
         0,
         "how long spans are kept; 0 = for ever; a project can have its own",
         unit="days",
-        roles=("up", "ingest", "worker"),
+        roles=("up", "ingest", "worker", "web"),
         low=0,
         high=36500,
     )
@@ -133,9 +134,20 @@ class Settings:
         5.0,
         "how often the API keys are read anew; a revoked key is refused within twice this",
         unit="seconds",
-        roles=_FRONT,
+        roles=("up", "ingest", "web"),
         low=0.1,
         high=5.0,
+    )
+
+    # -- public API ------------------------------------------------------------------------------------------------
+    api_timeout_s: float = setting(
+        10.0, "time ClickHouse has for one query of the API; then 422", unit="seconds", roles=_READ, low=0.1
+    )
+    api_memory_bytes: int = setting(
+        2147483648, "memory of one query of the API; beyond it 422", unit="bytes", roles=_READ, low=16777216
+    )
+    api_result_bytes: int = setting(
+        134217728, "size of a query's result for the API; beyond it 422", unit="bytes", roles=_READ, low=1048576
     )
 
     # -- worker ----------------------------------------------------------------------------------------------------

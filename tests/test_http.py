@@ -104,7 +104,7 @@ async def test_health_ready_and_metrics() -> None:
         peer.close()
 
 
-async def test_errors_of_the_router_are_statuses_in_the_requests_encoding() -> None:
+async def test_errors_of_the_router_are_statuses_in_the_requests_encoding_or_have_the_shape_of_the_api() -> None:
     async with running(echo=echo) as server:
         peer = await Peer.to(server)
         status, headers, body = await peer.get("/nowhere")
@@ -115,7 +115,13 @@ async def test_errors_of_the_router_are_statuses_in_the_requests_encoding() -> N
         assert status_pb2.Status.FromString(body) == status_pb2.Status(code=5, message="no such route: /nowhere")
         status, headers, body = await peer.get("/api/public/echo")
         assert (status, headers["allow"]) == (405, "POST")
-        assert json.loads(body) == {"code": 12, "message": "GET is not allowed here"}
+        assert json.loads(body) == {"message": "Method not allowed", "error": "MethodNotAllowedError"}
+        status, headers, body = await peer.get("/api/public/nowhere")
+        assert (status, headers["content-type"]) == (404, "application/json")
+        assert json.loads(body) == {
+            "message": "no such route: /api/public/nowhere",
+            "error": "LangfuseNotFoundError",
+        }
         peer.close()
 
 

@@ -1,4 +1,4 @@
-"""The web role: for now a landing page; health, ready and metrics come from litefuse.http."""
+"""The web role: the public API and a landing page; health, ready and metrics come from litefuse.http."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import logging
 from aiohttp import web
 
 from litefuse import __version__
-from litefuse.clickhouse.asking import Rows
+from litefuse.clickhouse.asking import Store
 from litefuse.errors import StoreError
 from litefuse.log.base import Log
 from litefuse.settings import Settings
 from litefuse.telemetry.logs import event
 from web import page
+from web.api.app import Api
 from web.state import Cached, take
 
 logger = logging.getLogger("litefuse.web")
@@ -29,9 +30,10 @@ class Web:
     """Serves the page from `routes`. `store` may be a store that is not there yet: it is asked again and again."""
 
     def __init__(
-        self, settings: Settings, log: Log, store: Rows, place: page.Place | None = None, command: str = "litefuse"
+        self, settings: Settings, log: Log, store: Store, place: page.Place | None = None, command: str = "litefuse"
     ) -> None:
         self._store = store
+        self._api = Api(settings, log, store)
         self._place = place
         self._command = command
         known_dead: dict[int, int] = {}
@@ -40,11 +42,12 @@ class Web:
         self._task: asyncio.Task[None] | None = None
         self._fallback = f"http://{settings.host}:{settings.port}"
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        await self._api.start()
         self._task = asyncio.create_task(self._watch())
 
     def ready(self) -> list[str]:
-        return [] if self._problem is None else [self._problem]
+        return [*([] if self._problem is None else [self._problem]), *self._api.ready()]
 
     async def close(self) -> None:
         """Idempotent."""
@@ -53,12 +56,14 @@ class Web:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self._api.close()
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self._landing, name="page"),
             web.get("/favicon.ico", self._icon),
             *(web.get(f"/static/{name}", self._static) for name in page.STATIC_TYPES),
+            *self._api.routes(),
         ]
 
     async def _landing(self, request: web.Request) -> web.Response:
@@ -102,10 +107,10 @@ class Web:
 
 
 async def start_web(
-    settings: Settings, log: Log, store: Rows, place: page.Place | None = None, command: str = "litefuse"
+    settings: Settings, log: Log, store: Store, place: page.Place | None = None, command: str = "litefuse"
 ) -> Web:
     """A running web role. `place` names where ingest is when that is not this process, `command` how `litefuse` is called
     from a shell here."""
     made = Web(settings, log, store, place, command)
-    made.start()
+    await made.start()
     return made

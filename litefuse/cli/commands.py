@@ -28,8 +28,6 @@ _ENGINE = ("data_dir", "clickhouse_url", "log_level", "log_format")
 _LOG = ("data_dir", "log_url", "kafka_sasl_mechanism", "kafka_ssl_cafile", "log_level", "log_format")
 #: Topics are made when they are missing, by whoever comes first.
 _TOPICS = ("kafka_partitions", "kafka_replication", "kafka_max_message_bytes")
-#: What only a producer uses.
-_PRODUCER = ("kafka_compression", "kafka_linger_ms", "kafka_buffer_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ TABLE: tuple[Command, ...] = (
     ),
     Command("ingest", _ROLES, "the front door: takes OTLP, writes it to Kafka", "ingest", without=("kafka_group",)),
     Command("worker", _ROLES, "reads Kafka, writes blocks into ClickHouse", "worker"),
-    Command("web", _ROLES, "the read side: state of the pipeline", "web", without=_PRODUCER),
+    Command("web", _ROLES, "the read side: public API and pages", "web"),
     Command(
         "clickhouse",
         _ROLES,

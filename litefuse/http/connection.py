@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("litefuse.http")
 
-#: Bytes of one header line or of the request line; more is answered with 431.
-MAX_LINE = 8190
+#: Bytes of one header line, and of the request line; more is answered with 431. Filters of the API are JSON in the URL.
+MAX_FIELD = 8190
+MAX_LINE = 65536
 MAX_HEADERS = 128
 #: Seconds in which an unread body is thrown away after the answer. Closing at once would reset the connection, and the
 #: client might lose the answer (a 413, say) that tells it not to try again.
@@ -73,7 +74,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
             lingering_time=LINGER_S,
             max_line_size=limits.line,
-            max_field_size=limits.line,
+            max_field_size=MAX_FIELD,
             max_headers=MAX_HEADERS,
         )
         self._limits = limits
@@ -158,8 +159,11 @@ class Connection(web.RequestHandler):
         """Malformed HTTP. The texts are ours and fixed: aiohttp's quote the line, which may hold an Authorization header,
         to the log."""
         if isinstance(exc, LineTooLong) or (isinstance(exc, BadHttpMessage) and "Too many headers" in str(exc)):
-            limit = self._limits.line
-            status, text = 431, f"a header line is longer than {limit} bytes, or there are more than {MAX_HEADERS}"
+            status = 431
+            text = (
+                f"the request line is longer than {self._limits.line} bytes, a header line longer than {MAX_FIELD}, "
+                f"or there are more than {MAX_HEADERS} headers"
+            )
         elif status == 400:
             text = "malformed HTTP request"
         else:

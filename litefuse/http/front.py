@@ -1,4 +1,6 @@
-"""What happens around every handler: CORS, errors as `google.rpc.Status`, request counts.
+"""What happens around every handler: CORS, errors in the shape of their route, request counts.
+
+Errors of the public API are `{"message": …, "error": …}`, those of OTLP and of all else `google.rpc.Status`.
 
 A handler that answers its own errors (the OTLP routes do) pays a microsecond for this.
 """
@@ -8,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
+import orjson
 from aiohttp import web
 from yarl import URL
 
@@ -28,6 +31,13 @@ _ALLOWED_HEADERS = (
     "x-langfuse-public-key, x-langfuse-ingestion-version, traceparent, tracestate, baggage"
 )
 _HEADER_LIST = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")
+#: Words for statuses that no handler of the API has worded.
+_API_ERRORS: Mapping[int, str] = {
+    404: "LangfuseNotFoundError",
+    405: "MethodNotAllowedError",
+    413: "PayloadTooLargeError",
+    503: "ServiceUnavailableError",
+}
 _ROUTES = frozenset(("traces", "logs", "metrics", "health", "ready", "prometheus", "page", "api"))
 
 
@@ -66,12 +76,17 @@ class Front:
         except web.HTTPException as answer:
             return _as_status(answer, request)
         except RequestError as refused:
+            if is_api(request.path):
+                return _api_refusal(refused)
             return refusal(refused, request.headers.get("Content-Type"))
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client is gone, or we are shutting down
         except Exception:  # a bug: the client gets 500 in its own encoding, and the trace is logged once
             logger.exception("request failed", extra={"fields": {"method": request.method, "path": request.path}})
-            response = error(500, "internal error", request.headers.get("Content-Type"))
+            if is_api(request.path):
+                response = api_error(500, "Internal Server Error", "InternalServerError")
+            else:
+                response = error(500, "internal error", request.headers.get("Content-Type"))
             response.force_close()
             return response
 
@@ -104,7 +119,7 @@ def _allow_origin(response: web.StreamResponse) -> None:
 
 
 def _as_status(answer: web.HTTPException, request: web.Request) -> web.StreamResponse:
-    """aiohttp's own answers (no such route, wrong method) as a Status; what a handler worded itself stays."""
+    """aiohttp's own answers (no such route, wrong method) in the shape of their route; what a handler worded itself stays."""
     if answer.status < 400 or answer.content_type != "text/plain":
         return answer
     kept = {name: answer.headers[name] for name in ("Allow", "Retry-After") if name in answer.headers}
@@ -114,7 +129,33 @@ def _as_status(answer: web.HTTPException, request: web.Request) -> web.StreamRes
         text = f"{request.method} is not allowed here"
     else:
         text = answer.text or answer.reason
+    if is_api(request.path):
+        if answer.status == 405:
+            text = "Method not allowed"
+        return api_error(answer.status, text, _API_ERRORS.get(answer.status, "InvalidRequestError"), kept)
     return error(answer.status, text, request.headers.get("Content-Type"), kept)
+
+
+def is_api(path: str) -> bool:
+    """Whether errors have the shape of the public API (public-api.md section 1.4)."""
+    return path.startswith("/api/") and not path.startswith("/api/public/otel/")
+
+
+def api_error(status: int, message: str, word: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status,
+        body=orjson.dumps({"message": message.encode("utf-8", "replace").decode("utf-8"), "error": word}),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _api_refusal(refused: RequestError) -> web.Response:
+    headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
+    response = api_error(refused.status, str(refused), _API_ERRORS.get(refused.status, "InvalidRequestError"), headers)
+    if refused.close:
+        response.force_close()
+    return response
 
 
 def _route(request: web.Request) -> str:

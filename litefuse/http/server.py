@@ -41,7 +41,7 @@ def _connections() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, connections at once (one more is answered with 503 and closed), and bytes of a header or request line."""
+    """Seconds, connections at once (one more is answered with 503 and closed), and bytes of a request line."""
 
     header_s: float = 15.0
     body_s: float = 60.0

@@ -36,11 +36,26 @@ class Rows:
         self.number = number
 
     async def rows(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = 1.0
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        timeout: float | None = 1.0,
     ) -> list[tuple[Any, ...]]:
         if self.number is None:
             raise StoreUnavailable("connection refused")
-        return [(self.number,)]
+        return [] if "api_keys" in sql else [(self.number,)]
+
+    async def command(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        timeout: float | None = 1.0,
+    ) -> Any:
+        raise AssertionError("pages write nothing")
 
 
 @asynccontextmanager

@@ -9,8 +9,9 @@ function that runs it.
 - texts.py         input and output of traces in full
 - observations.py  one trace's observations, and lists of observations
 - sessions.py      sessions and users
+- bounded.py       a store whose reads are bounded
 - metrics.py       calls of models by hour or day
 
 Times are Unix nanoseconds, durations nanoseconds, costs Decimal USD. All raise litefuse.errors.StoreError as the store
-does, and ValueError for a filter or a limit that cannot be.
+does, and QueryError for a filter or a limit that cannot be.
 """

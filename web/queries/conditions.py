@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from web.queries.statement import Values
+from web.queries.statement import QueryError, Values
 
 Value = str | int | float | bool | Sequence[str] | None
 
@@ -52,7 +52,7 @@ _ORDER = ("=", "<>", ">", "<", ">=", "<=")
 
 
 def sql(condition: Condition, columns: Mapping[str, Column], values: Values) -> str:
-    """The condition on merged rows, in brackets. Raises ValueError for a column, operator or value that does not fit."""
+    """The condition on merged rows, in brackets. Raises QueryError for a column, operator or value that does not fit."""
     column = _column(condition, columns)
     return f"({_sql(condition, column.kind, f'({column.sql})', values)})"
 
@@ -79,7 +79,7 @@ def said(condition: Condition, columns: Mapping[str, Column], values: Values) ->
 def _column(condition: Condition, columns: Mapping[str, Column]) -> Column:
     column = columns.get(condition.column)
     if column is None:
-        raise ValueError(f"no column {condition.column!r} to filter by")
+        raise QueryError(f"no column {condition.column!r} to filter by")
     return column
 
 
@@ -97,11 +97,11 @@ def _sql(condition: Condition, kind: str, x: str, values: Values, part: bool = F
         return f"isNotNull({x})"
     if kind == "bool" and operator in ("=", "<>"):
         if not isinstance(value, bool):
-            raise ValueError(f"{condition.column} {operator}: needs true or false")
+            raise QueryError(f"{condition.column} {operator}: needs true or false")
         return f"{x} {'=' if (operator == '=') == value else '!='} true"
     if kind in ("number", "time") and operator in _ORDER:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{condition.column} {operator}: needs a number")
+            raise QueryError(f"{condition.column} {operator}: needs a number")
         right = values.time(int(value)) if kind == "time" else _number(condition, value, values)
         return f"ifNull({x} {'!=' if operator == '<>' else operator} {right}, false)"
     raise _no_operator(condition)
@@ -121,7 +121,7 @@ def _of_text(condition: Condition, x: str, values: Values) -> str:
     if make is None:
         raise _no_operator(condition)
     if not isinstance(condition.value, str):
-        raise ValueError(f"{condition.column} {operator}: needs text")
+        raise QueryError(f"{condition.column} {operator}: needs text")
     if operator == "=":  # the empty text is what a null column is looked for with
         return make(x, values.text(condition.value))
     return f"({x} != '' AND {make(x, values.text(condition.value))})"
@@ -153,7 +153,7 @@ def _in_map(condition: Condition, x: str, values: Values, part: bool) -> str:
     if make is None:
         raise _no_operator(condition)
     if not isinstance(condition.value, str):
-        raise ValueError(f"{condition.column} {condition.operator}: needs text")
+        raise QueryError(f"{condition.column} {condition.operator}: needs text")
     return f"({there} AND {make(at, values.text(condition.value))})"
 
 
@@ -161,16 +161,16 @@ def _number(condition: Condition, value: float, values: Values) -> str:
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return values.add("Int64", value)
     if value != value or value in (float("inf"), float("-inf")):
-        raise ValueError(f"{condition.column} {condition.operator}: needs a number, not {value}")
+        raise QueryError(f"{condition.column} {condition.operator}: needs a number, not {value}")
     return values.add("Float64", float(value))
 
 
 def _texts(condition: Condition) -> list[str]:
     value = condition.value
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(x, str) for x in value):
-        raise ValueError(f"{condition.column} {condition.operator}: needs a list of texts")
+        raise QueryError(f"{condition.column} {condition.operator}: needs a list of texts")
     return list(value)
 
 
-def _no_operator(condition: Condition) -> ValueError:
-    return ValueError(f"{condition.column}: no operator {condition.operator!r}")
+def _no_operator(condition: Condition) -> QueryError:
+    return QueryError(f"{condition.column}: no operator {condition.operator!r}")

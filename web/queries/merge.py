@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from web.queries import conditions
 from web.queries.conditions import Column, Condition
-from web.queries.statement import PROJECT, Values
+from web.queries.statement import PROJECT, QueryError, Values
 
 #: Nanoseconds of the rows of trace_parts' key.
 HOUR_NS = 3_600_000_000_000
@@ -73,7 +73,7 @@ class Filter:
 def _column(condition: Condition) -> Column:
     column = COLUMNS.get(condition.column)
     if column is None:
-        raise ValueError(f"no column {condition.column!r} to filter traces by")
+        raise QueryError(f"no column {condition.column!r} to filter traces by")
     return column
 
 

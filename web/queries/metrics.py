@@ -10,7 +10,7 @@ from litefuse.clickhouse.asking import Store
 from web.queries import observations
 from web.queries.conditions import Condition
 from web.queries.observations import Filter
-from web.queries.statement import Statement, Values, bind, run
+from web.queries.statement import QueryError, Statement, Values, bind, run
 
 #: Length of a bucket → the start of the bucket of a span.
 BUCKETS = {"hour": "toStartOfHour(start_time)", "day": "toStartOfDay(start_time, 'UTC')"}
@@ -43,9 +43,9 @@ def by_model(
     project_id: str, since_ns: int, until_ns: int, bucket: str | None = None, conditions: Sequence[Condition] = ()
 ) -> Statement:
     """Observations that name a model and start in [since_ns, until_ns). Buckets in order, then the models with most calls.
-    Raises ValueError for a bucket that is none."""
+    Raises QueryError for a bucket that is none."""
     if bucket is not None and bucket not in BUCKETS:
-        raise ValueError(f"no bucket {bucket!r}; there are {', '.join(BUCKETS)}")
+        raise QueryError(f"no bucket {bucket!r}; there are {', '.join(BUCKETS)}")
     values = Values()
     start = f"toInt64(toUnixTimestamp({BUCKETS[bucket]})) * 1000000000" if bucket else "toInt64(0)"
     matching = observations.matching(Filter(since_ns, until_ns, conditions), values)

@@ -16,11 +16,17 @@ from litefuse.clickhouse.asking import Store
 #: How a statement asks for its project: once for each table it reads.
 PROJECT = "project_id = {project:String}"
 #: Tables whose rows belong to a project.
-TABLES = ("spans", "trace_parts", "traces", "prices", "scores")
+TABLES = ("spans", "trace_parts", "traces", "prices", "scores", "ingestion_events")
 _READ = re.compile(rf"\b(?:FROM|JOIN)\s+(?:litefuse\.)?({'|'.join(TABLES)})\b", re.I)
+#: Rows of spans that are observations: one of type TRACE says something of its trace alone (POST /ingestion).
+OBSERVATIONS = "type != 'TRACE'"
 #: A login's defaults must not change what a statement says: FINAL stands in its text, where copies matter. Indexes are used
 #: with it all the same: what they know, ids and times, is the same in all copies.
 _SETTINGS: Mapping[str, str] = {"final": "0", "use_skip_indexes_if_final": "1"}
+
+
+class QueryError(ValueError):
+    """A filter, an order or a limit that cannot be: the asker's fault."""
 
 
 @dataclass(frozen=True, slots=True)

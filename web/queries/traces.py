@@ -18,7 +18,7 @@ from litefuse.clickhouse.asking import Store
 from web.queries import numbers
 from web.queries.merge import HOUR_NS, Filter, by_name, hour, merged, named, orphans, said_named, saying, where
 from web.queries.numbers import Numbers
-from web.queries.statement import PROJECT, Statement, Values, bind, run
+from web.queries.statement import PROJECT, QueryError, Statement, Values, bind, run
 
 MAX_LIMIT = 1000
 #: How windows and numbers of candidates grow, and how many candidates one statement completes at most.
@@ -192,7 +192,7 @@ def sorted_page(project_id: str, filter_: Filter, order: str, descending: bool, 
     """Ids of a page by its number, in any order; reads the parts of the whole range. Ids break ties."""
     values = Values()
     if order not in ORDERS:
-        raise ValueError(f"no order by {order!r}; there are {', '.join(ORDERS)}")
+        raise QueryError(f"no order by {order!r}; there are {', '.join(ORDERS)}")
     exact = by_name(filter_.conditions) or order == "name"
     direction = "DESC" if descending else "ASC"
     sql = f"""
@@ -380,7 +380,7 @@ def _range(traces: Sequence[Trace]) -> tuple[int, int]:
 
 
 def checked(limit: int) -> int:
-    """Raises ValueError for a limit that no page has."""
+    """Raises QueryError for a limit that no page has."""
     if not 1 <= limit <= MAX_LIMIT:
-        raise ValueError(f"limit must be between 1 and {MAX_LIMIT}, not {limit}")
+        raise QueryError(f"limit must be between 1 and {MAX_LIMIT}, not {limit}")
     return limit

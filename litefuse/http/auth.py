@@ -15,7 +15,7 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from litefuse.errors import LitefuseError, RequestError
@@ -23,7 +23,7 @@ from litefuse.keys import Key
 from litefuse.telemetry import metrics as m
 from litefuse.telemetry.logs import event
 
-logger = logging.getLogger("litefuse.ingest")
+logger = logging.getLogger("litefuse.http")
 
 #: Seconds between the beginnings of two readings that unproven credentials ask for.
 _GAP_S = 0.25
@@ -76,14 +76,22 @@ class Keys:
     async def authenticate(self, authorization: str | None) -> Key:
         """The key that an Authorization header proves. Raises RequestError 401, or 503 when that cannot be told now."""
         public_key, secret = basic(authorization)
-        key = self._proven(public_key, secret)
+        return await self._found(lambda: self._proven(public_key, secret), "invalid public or secret key")
+
+    async def named(self, authorization: str | None) -> Key:
+        """The key that `Bearer <public key>` names: it proves nothing, browsers send it. Raises as `authenticate`."""
+        public_key = bearer(authorization)
+        return await self._found(lambda: self._keys.get(public_key), "invalid public key")
+
+    async def _found(self, look: Callable[[], Key | None], refusal: str) -> Key:
+        key = look()
         if key is not None:
             return key
         if not await self._read_anew():
             raise RequestError(503, "API keys cannot be checked now; try again", retry_after=_RETRY_AFTER_S)
-        key = self._proven(public_key, secret)
+        key = look()
         if key is None:
-            raise RequestError(401, "invalid public or secret key")
+            raise RequestError(401, refusal)
         return key
 
     def _proven(self, public_key: str, secret: str) -> Key | None:
@@ -155,3 +163,15 @@ def basic(authorization: str | None) -> tuple[str, str]:
     if not colon:
         raise RequestError(401, "the Authorization header is not base64 of public key:secret key")
     return public_key, secret
+
+
+def is_bearer(authorization: str | None) -> bool:
+    return (authorization or "").strip().partition(" ")[0].lower() == "bearer"
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of a Bearer header. Raises RequestError (401)."""
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise RequestError(401, "the Authorization header is not Bearer with a public key")
+    return token.strip()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.auth import Keys, basic
 from litefuse.errors import RequestError, StoreMisconfigured
+from litefuse.http.auth import Keys, basic
 from litefuse.keys import Key, KeyStore
 from tests.ingest.support import JSON, Store, request, running
 from tests.ingest.support import basic as header
@@ -145,7 +145,7 @@ async def test_without_any_copy_nobody_is_let_in_until_there_is_one() -> None:
 
 
 async def test_a_store_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.auth._READ_S", 0.2)
+    monkeypatch.setattr("litefuse.http.auth._READ_S", 0.2)
     store = Store()
     async with keys(store) as made:
         store.held = asyncio.Event()

@@ -1,0 +1,41 @@
+"""The public API as a part of the web role: start, readiness, routes, stop."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from litefuse.clickhouse.asking import Store
+from litefuse.http.auth import Keys
+from litefuse.keys import KeyStore
+from litefuse.log.base import Log
+from litefuse.settings import Settings
+from web.api.routes import ROUTES
+from web.api.serve import handler
+from web.api.services import Services
+from web.queries.bounded import Bounded
+
+
+class Api:
+    """Everything but the sockets. Belongs to one event loop."""
+
+    def __init__(self, settings: Settings, log: Log, store: Store) -> None:
+        self._keys = Keys(KeyStore(store), settings.key_refresh_s)
+        self._services = Services(settings, Bounded(store, settings), store, log)
+
+    async def start(self) -> None:
+        """Does not raise when ClickHouse is down: `ready` says so."""
+        await self._keys.start()
+
+    def ready(self) -> list[str]:
+        """Why nobody can be let in."""
+        return self._keys.ready()
+
+    async def close(self) -> None:
+        """Idempotent."""
+        await self._keys.close()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.route(route.method, route.pattern, handler(route, self._keys, self._services), name=None)
+            for route in ROUTES
+        ]

@@ -1,0 +1,113 @@
+"""One route of the API as a value, and what its handler is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from litefuse.clickhouse.asking import Store
+from litefuse.errors import RequestError
+from litefuse.keys import Key, Scope
+from web.api.errors import invalid, issue, refused
+from web.api.parameters import NoQuery
+from web.api.services import Services
+
+PREFIX = "/api/public"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was let in. `bearer`: only the public key was given, which proves nothing."""
+
+    services: Services
+    key: Key
+    bearer: bool
+    request: web.Request
+
+    @property
+    def project_id(self) -> str:
+        return self.key.project_id
+
+    @property
+    def store(self) -> Store:
+        """Bounded: for reading."""
+        return self.services.store
+
+    def path(self, name: str) -> str:
+        """A parameter of the path, decoded."""
+        return self.request.match_info[name]
+
+    async def json(self, most: int) -> Any:
+        """The body as JSON, at most so many bytes. Raises ApiError 400, RequestError 413."""
+        body = bytearray()
+        async for chunk in self.request.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                raise RequestError(413, f"the body is larger than {most} bytes", close=True)
+        try:
+            return orjson.loads(bytes(body))
+        except (ValueError, RecursionError):
+            raise invalid("The body is not valid JSON") from None
+
+    async def body(self, adapter: TypeAdapter[Any], most: int = 1_000_000) -> Any:
+        """The body as a value of the adapter's type. Raises ApiError 400 with every issue, RequestError 413."""
+        return validated(adapter, await self.json(most))
+
+
+def validated(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """The value as one of the adapter's type. Raises ApiError 400 with every issue."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise refused([issue(e["type"], e["loc"], e["msg"]) for e in error.errors(include_url=False)]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success that is not plain 200."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Gets the call and an instance of the route's `query`; what it returns goes out as JSON: an object, an Answer, or a response.
+Handler = Callable[[Call, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is under PREFIX, with parameters as `{name}`; one at its end takes slashes too. `need`: what the key has to be
+    allowed, None for any key. `bearer`: the public key alone will do. `strict`: unknown parameters are refused.
+
+    `answer` (a TypedDict, or whatever pydantic makes a schema of), `body` and `query` are what the OpenAPI document is written
+    from; `statuses` has the answers of other statuses that are successes, `errors` statuses of errors besides those that every
+    route has.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    answer: Any
+    query: type = NoQuery
+    body: Any = None
+    need: Scope | None = Scope.READ
+    bearer: bool = False
+    strict: bool = False
+    status: int = 200
+    statuses: Mapping[int, Any] = field(default_factory=dict)
+    errors: tuple[int, ...] = ()
+
+    @property
+    def pattern(self) -> str:
+        """For aiohttp's router."""
+        head, brace, name = self.path.rpartition("{")
+        path = f"{head}{{{name.removesuffix('}')}:.+}}" if brace and self.path.endswith("}") else self.path
+        return PREFIX + path

@@ -1,0 +1,20 @@
+"""What handlers use besides the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from litefuse.clickhouse.asking import Store
+from litefuse.log.base import Log
+from litefuse.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`store` is for reads: each is bounded in time, memory and size of its result. `writing` is the same ClickHouse without
+    those bounds."""
+
+    settings: Settings
+    store: Store
+    writing: Store
+    log: Log
