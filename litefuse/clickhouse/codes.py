@@ -89,6 +89,10 @@ _ERRORS: dict[Class, type[StoreError]] = {
     Class.ROW: RowRefused,
     Class.DEPLOYMENT: StoreMisconfigured,
 }
+#: What a read answers that has reached its bounds: of time; of memory, rows or bytes. And when too many run at once.
+TOO_SLOW = frozenset((159, 160))
+TOO_MUCH = frozenset((158, 241, 307, 396))
+BUSY = 202
 #: HTTP statuses of something in front of ClickHouse, without a ClickHouse code. All others are passing.
 _STATUSES = {401: Class.DEPLOYMENT, 403: Class.DEPLOYMENT, 404: Class.DEPLOYMENT, 407: Class.DEPLOYMENT}
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from litefuse.clickhouse.codes import BUSY, TOO_MUCH, TOO_SLOW
 from litefuse.errors import LitefuseError, StoreError, StoreMisconfigured, StoreTooBig
-
-#: Codes of ClickHouse for reads that are bounded: too slow, too much memory, too many rows or bytes.
-_TOO_SLOW = frozenset((159, 160))
-_TOO_MUCH = frozenset((158, 241, 307, 396))
-_BUSY = 202
 
 
 class ApiError(LitefuseError):
@@ -54,13 +50,13 @@ def forbidden() -> ApiError:
 
 def of_store(error: StoreError) -> ApiError:
     """What a failed read is to a client: 422 when it asks for too much, 429 when others ask too, else 503."""
-    if error.code in _TOO_SLOW:
+    if error.code in TOO_SLOW:
         return ApiError(422, "Request timed out: ask for less, or for a shorter range of time", "Request timed out")
-    if error.code in _TOO_MUCH or isinstance(error, StoreTooBig):
+    if error.code in TOO_MUCH or isinstance(error, StoreTooBig):
         return ApiError(
             422, "The answer is too large: ask for less, or for a shorter range of time", "PayloadTooLargeError"
         )
-    if error.code == _BUSY:
+    if error.code == BUSY:
         return ApiError(429, "Too many requests at once", "TooManyRequestsError", retry_after=1)
     # A missing table or a wrong password can pass too: an operator is at work.
     retry_after = 5 if isinstance(error, StoreMisconfigured) else 1

@@ -9,6 +9,7 @@ function that runs it.
 - texts.py         input and output of traces in full
 - observations.py  one trace's observations, and lists of observations
 - sessions.py      sessions and users
+- totals.py        how many there are in all, beside a page
 - bounded.py       a store whose reads are bounded
 - metrics.py       calls of models by hour or day
 

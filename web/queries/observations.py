@@ -316,9 +316,9 @@ async def page(
     return _named(names, await run(store, statement))
 
 
-async def count(store: Store, project_id: str, filter_: Filter | None = None) -> int:
+async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
     """How many observations match."""
-    return int((await run(store, total(project_id, filter_ or Filter())))[0][0])
+    return int((await run(store, total(project_id, filter_ or Filter()), timeout=timeout))[0][0])
 
 
 def position(observation: Observation) -> Position:

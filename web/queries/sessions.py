@@ -206,8 +206,8 @@ async def user(store: Store, project_id: str, user_id: str) -> User | None:
     return next((_user(row) for row in await _told(store, project_id, "user_id", _one(user_id))), None)
 
 
-async def count_sessions(store: Store, project_id: str, range_: Range | None = None) -> int:
-    return int((await run(store, total(project_id, "session_id", range_ or Range())))[0][0])
+async def count_sessions(store: Store, project_id: str, range_: Range | None = None, *, timeout: float = 30.0) -> int:
+    return int((await run(store, total(project_id, "session_id", range_ or Range()), timeout=timeout))[0][0])
 
 
 async def count_users(store: Store, project_id: str, range_: Range | None = None) -> int:

@@ -334,9 +334,9 @@ async def page(
     return [found[id_] for id_ in ids if id_ in found]
 
 
-async def count(store: Store, project_id: str, filter_: Filter | None = None) -> int:
+async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
     """How many traces match."""
-    return int((await run(store, total(project_id, filter_ or Filter())))[0][0])
+    return int((await run(store, total(project_id, filter_ or Filter()), timeout=timeout))[0][0])
 
 
 async def by_ids(store: Store, project_id: str, trace_ids: Sequence[str]) -> list[Trace]:
