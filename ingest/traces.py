@@ -25,6 +25,7 @@ from ingest.publish import Clock, Publisher, refused_by_log
 from litefuse.errors import LogError, LogUnavailable, RecordTooLarge, RequestError
 from litefuse.http.auth import Keys
 from litefuse.http.status import JSON, PROTOBUF, encoding_of, media_type, refusal
+from litefuse.keys import Scope
 from litefuse.log.base import Headers, Log
 from litefuse.otlp import BodyError
 from litefuse.settings import Settings
@@ -65,6 +66,10 @@ class Traces:
     async def _take(self, request: web.Request, answer: str) -> web.Response:
         headers = request.headers
         key = await self._keys.authenticate(headers.get("Authorization"))
+        if not key.scope.allows(Scope.INGEST):
+            raise RequestError(
+                403, f"the key {key.public_key} is for reading only: send with one of scope ingest or all"
+            )
         media = _media(headers.get("Content-Type"))
         encoding = _encoding(headers.getall("Content-Encoding", ()))
         sender = Sender(

@@ -14,7 +14,7 @@ import pytest_asyncio
 from litefuse.clickhouse.client import Store
 from litefuse.embedded import open_embedded
 from litefuse.errors import ConfigError, StoreUnavailable
-from litefuse.keys import Key, KeyStore, NoSuchKey, Pair, generate_pair, hash_secret
+from litefuse.keys import Key, KeyStore, NoSuchKey, Pair, Scope, generate_pair, hash_secret
 from litefuse.settings import Secret, Settings
 from schemas.runner import migrate
 
@@ -239,3 +239,22 @@ async def test_a_project_s_retention_is_set_with_a_key_and_kept_by_the_next(keys
         assert again.project_name == "shop"
         assert await days() == {number}
     assert await store.rows("SELECT count() FROM projects FINAL") == [(1,)]
+
+
+async def test_the_scope_of_a_key_outlives_its_revocation(keys: KeyStore, store: Store) -> None:
+    made = {scope: await keys.create("shop", scope=scope) for scope in Scope}
+    found = await keys.snapshot()
+    assert {scope: found[key.pair.public_key].scope for scope, key in made.items()} == {scope: scope for scope in Scope}
+    await keys.revoke(made[Scope.READ].pair.public_key)
+    assert {(key.scope, key.revoked) for key in await keys.list()} == {
+        (Scope.ALL, False),
+        (Scope.INGEST, False),
+        (Scope.READ, True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"), [(Scope.ALL, {*Scope}), (Scope.INGEST, {Scope.INGEST}), (Scope.READ, {Scope.READ})]
+)
+async def test_what_a_scope_allows(scope: Scope, allowed: set[Scope]) -> None:
+    assert {need for need in Scope if scope.allows(need)} == allowed

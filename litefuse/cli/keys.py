@@ -1,7 +1,8 @@
 """Create, list and revoke API keys.
 
-A key belongs to a project, and the project of a span is that of the key it was sent with. Of a secret only a salted hash
-is kept: `create` is the one moment at which it can be read.
+A key belongs to a project, and the project of a span is that of the key it was sent with. Its scope says what it may do:
+`all`, `ingest` (send spans and scores), or `read`. Of a secret only a salted hash is kept: `create` is the one moment at
+which it can be read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+from litefuse.keys import Scope
 from litefuse.settings import Settings
 from litefuse.settings_load import BY_NAME as SETTINGS
 from litefuse.telemetry.logs import escape
@@ -29,6 +31,13 @@ def arguments(parser: ArgumentParser) -> None:
         default=None,
         metavar="DAYS",
         help="how long the project's spans are kept, from now on; 0 = as LITEFUSE_RETENTION_DAYS says",
+    )
+    create.add_argument(
+        "--scope",
+        choices=[scope.value for scope in Scope],
+        default=Scope.ALL.value,
+        metavar="SCOPE",
+        help="what the key may do: all, ingest or read\ndefault all; deletes need all",
     )
     create.add_argument("--note", default="", metavar="TEXT", help="what the key is for, shown by `keys list`")
     commands.add_parser("list", help="all keys, revoked ones too", description="List all keys, oldest first.")
@@ -59,7 +68,12 @@ async def _run(options: Namespace, settings: Settings) -> int:
             await migrate(opened.store)
         keys = KeyStore(opened.store)
         if options.action == "create":
-            made = await keys.create(options.project, note=options.note, retention_days=options.retention_days)
+            made = await keys.create(
+                options.project,
+                note=options.note,
+                scope=Scope(options.scope),
+                retention_days=options.retention_days,
+            )
             print(f"LITEFUSE_PUBLIC_KEY={made.pair.public_key}")
             print(f"LITEFUSE_SECRET_KEY={made.pair.secret_key.reveal()}")
             print(f"project {escape(made.project_name)} ({escape(made.project_id)})", file=sys.stderr)
@@ -75,11 +89,12 @@ async def _list(keys: object) -> None:
     from litefuse.keys import KeyStore
 
     assert isinstance(keys, KeyStore)
-    rows = [("public key", "project", "project id", "made", "state", "note")]
+    rows = [("public key", "project", "project id", "scope", "made", "state", "note")]
     for key in await keys.list():
         made = key.created_at.strftime("%Y-%m-%d %H:%M") if hasattr(key.created_at, "strftime") else str(key.created_at)
         state = "revoked" if key.revoked else "valid"
-        rows.append(tuple(map(escape, (key.public_key, key.project_name, key.project_id, made, state, key.note))))  # type: ignore[arg-type]
-    widths = [max(len(row[i]) for row in rows) for i in range(6)]
+        texts = (key.public_key, key.project_name, key.project_id, key.scope.value, made, state, key.note)
+        rows.append(tuple(map(escape, texts)))  # type: ignore[arg-type]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

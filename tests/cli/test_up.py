@@ -281,6 +281,23 @@ def test_a_syntax_error_on_a_terminal_is_without_the_list_of_all_words(up: Litef
     assert "Expected one of" not in text
 
 
+def test_a_key_may_do_what_its_scope_says(up: Litefuse) -> None:
+    pairs = {}
+    for scope in ("ingest", "read"):
+        made = run("keys", "create", "--project", "scoped", "--scope", scope, data_dir=up.data_dir)
+        pairs[scope] = [line.partition("=")[2] for line in made.stdout.splitlines()]
+    listed = run("keys", "list", data_dir=up.data_dir).stdout
+    for scope, (public, secret) in pairs.items():
+        assert re.search(rf"^{public} +scoped +\S+ +{scope} +\S+ \S+ +valid$", listed, re.M)
+        arguments = ("send", str(CORPUS / "dspy_oi"), "--public-key", public, "--secret-key", secret)
+        sent = run(*arguments, data_dir=up.data_dir)
+        assert (sent.returncode == 0) == (scope == "ingest"), sent.stderr
+    assert "reading only" in sent.stderr
+    wrong = run("keys", "create", "--project", "scoped", "--scope", "write", data_dir=up.data_dir)
+    assert wrong.returncode == 2
+    assert "ingest" in wrong.stderr
+
+
 def test_keys_made_while_it_runs_work_and_revoked_ones_do_not(up: Litefuse) -> None:
     made = run("keys", "create", "--project", "second", "--note", "for a test", data_dir=up.data_dir)
     assert made.returncode == 0, made.stderr
@@ -294,6 +311,7 @@ def test_keys_made_while_it_runs_work_and_revoked_ones_do_not(up: Litefuse) -> N
     assert run("keys", "revoke", public, data_dir=up.data_dir).returncode == 0
     eventually(lambda: run(*arguments, data_dir=up.data_dir).returncode == 1, 15, every=0.5)
     assert re.search(rf"^{public} .* revoked ", run("keys", "list", data_dir=up.data_dir).stdout, re.M)
+    assert re.search(rf"^{public} +second +\S+ +all ", listed, re.M)
     gone = run("keys", "revoke", public, data_dir=up.data_dir)
     assert gone.returncode == 1
     assert public in gone.stderr

@@ -32,6 +32,8 @@ class Store:
 
     def __init__(self) -> None:
         self.keys: dict[str, tuple[str, int, str]] = {PUBLIC: (PROJECT, 0, SECRET)}
+        #: Of keys that may not do everything.
+        self.scopes: dict[str, str] = {}
         self.error: StoreError | None = None
         self.held: asyncio.Event | None = None
         self.reads = 0
@@ -40,7 +42,10 @@ class Store:
         self, sql: str, parameters: Any = None, *, settings: Any = None, timeout: float | None = 0
     ) -> list[tuple[Any, ...]]:
         self.reads += 1
-        found = [(pk, pid, days, "salt", hash_secret("salt", sk)) for pk, (pid, days, sk) in self.keys.items()]
+        found = [
+            (pk, pid, days, "salt", hash_secret("salt", sk), self.scopes.get(pk, "all"))
+            for pk, (pid, days, sk) in self.keys.items()
+        ]
         if self.held is not None:
             await self.held.wait()
         if self.error is not None:

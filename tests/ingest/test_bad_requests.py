@@ -41,6 +41,7 @@ BIG = request(*[{"name": "x" * 1000}] * 2000).SerializeToString()  # 2 MB
 BOMB = gzip.compress(bytes(64 << 20), 9)  # 65 KiB, a thousandfold
 JSON_LOGS = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1"}]}]}]}'
 BAD_KEY = "invalid public or secret key"
+READ_ONLY = "the key pk-lf-read is for reading only: send with one of scope ingest or all"
 NO_BASIC = "the Authorization header is not base64 of public key:secret key"
 MEDIA = "Content-Type is neither application/x-protobuf nor application/json"
 ENCODING = "Content-Encoding is none of gzip, deflate, zstd, identity"
@@ -86,6 +87,10 @@ ROWS = [
     Row("secret of another key", GOOD, auth(basic("pk-lf-1", "sk-lf-other")), 401, 16, BAD_KEY),
     Row("wrong key, JSON", b"{}", {**auth(basic("x", "y")), "Content-Type": JSON}, 401, 16, BAD_KEY),
     Row("wrong key before wrong media type", GOOD, {**auth(basic("x", "y")), **media("a/b")}, 401, 16, BAD_KEY),
+    Row("a key for reading", GOOD, auth(basic("pk-lf-read", "sk-lf-read")), 403, 7, READ_ONLY),
+    Row("a key for reading, JSON", b"{}", {**auth(basic("pk-lf-read", "sk-lf-read")), "Content-Type": JSON}, 403, 7,
+        READ_ONLY),
+    Row("a key for reading, wrong secret", GOOD, auth(basic("pk-lf-read", "sk-lf-1")), 401, 16, BAD_KEY),
     # -- media type and encoding
     Row("wrong content type", GOOD, media("text/plain"), 415, 3, MEDIA),
     Row("missing content type", GOOD, media(None), 415, 3, MEDIA),
@@ -162,6 +167,7 @@ ROWS = [
 async def test_row(row: Row, tmp_path: Path) -> None:
     async with running(tmp_path, max_body_bytes=LIMIT) as to:
         to.store.keys["pk-lf-other"] = ("project-other", 0, "sk-lf-other")
+        to.store.keys["pk-lf-read"], to.store.scopes["pk-lf-read"] = ("project-1", 0, "sk-lf-read"), "read"
         answer = await to.post(row.body, row.headers, path=row.path, method=row.method)
         assert await to.records() == []
         again = await to.post(GOOD)

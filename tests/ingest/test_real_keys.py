@@ -7,7 +7,7 @@ from pathlib import Path
 
 from litefuse.clickhouse.client import Store
 from litefuse.embedded import open_embedded
-from litefuse.keys import KeyStore
+from litefuse.keys import KeyStore, Scope
 from litefuse.settings import Settings
 from schemas.runner import migrate
 from tests.ingest.support import basic, request, running
@@ -40,6 +40,9 @@ async def test_the_life_of_a_key(tmp_path: Path) -> None:
                 while await status(*pairs[0]) != 401:
                     await asyncio.sleep(0.05)
             third = await keys.create("shop")
+            scoped = [await keys.create("shop", scope=scope) for scope in Scope]
+            found = [await status(made.pair.public_key, made.pair.secret_key.reveal()) for made in scoped]
+            assert dict(zip(Scope, found, strict=True)) == {Scope.ALL: 200, Scope.INGEST: 200, Scope.READ: 403}
             await embedded.close()
             assert await status(*pairs[1]) == 200
             assert await status(third.pair.public_key, third.pair.secret_key.reveal()) in (200, 503)
