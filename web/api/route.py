@@ -83,11 +83,13 @@ Handler = Callable[[Call, Any], Awaitable[Any]]
 @dataclass(frozen=True, slots=True)
 class Route:
     """`path` is under PREFIX, with parameters as `{name}`; one at its end takes slashes too. `need`: what the key has to be
-    allowed, None for any key. `bearer`: the public key alone will do. `strict`: unknown parameters are refused.
+    allowed, None for any key. `bearer`: the public key alone will do. `public`: no key is asked for, and the call's belongs to
+    no project. `strict`: unknown parameters are refused.
 
     `answer` (a TypedDict, or whatever pydantic makes a schema of), `body` and `query` are what the OpenAPI document is written
-    from; `statuses` has the answers of other statuses that are successes, `errors` statuses of errors besides those that every
-    route has.
+    from; `media` are the media types of the answer; `statuses` has the answers of other statuses that are successes, `errors`
+    statuses of errors besides those that every route has. A TypedDict is typing_extensions': pydantic refuses that of Python
+    3.11's typing.
     """
 
     method: str
@@ -100,7 +102,9 @@ class Route:
     body: Any = None
     need: Scope | None = Scope.READ
     bearer: bool = False
+    public: bool = False
     strict: bool = False
+    media: tuple[str, ...] = ("application/json",)
     status: int = 200
     statuses: Mapping[int, Any] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
