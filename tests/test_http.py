@@ -36,7 +36,8 @@ class Red:
 async def running(limits: Limits = LONG, roles: tuple[Red, ...] = (), **handlers: Handler) -> AsyncIterator[Server]:
     app = web.Application()
     for name, handler in handlers.items():
-        app.router.add_route("POST", f"/api/public/{name}", handler)
+        for place in PLACES:
+            app.router.add_route("POST", place + name, handler)
     server = await serve(app, "127.0.0.1", 0, limits, roles)
     try:
         yield server
@@ -79,6 +80,10 @@ class Peer:
 
     def close(self) -> None:
         self.writer.close()
+
+
+#: Errors of the API have its shape, those of OTLP are a Status.
+PLACES = ("/api/public/", "/v1/")
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
@@ -133,16 +138,23 @@ def test_status_bytes_are_what_protobuf_reads(message: str) -> None:
     assert json.loads(status_body(503, message, "application/json")) == {"code": 14, "message": clean}
 
 
-async def test_a_bug_is_500_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("/v1/", {"code": 13, "message": "internal error"}),
+        ("/api/public/", {"message": "Internal Server Error", "error": "InternalServerError"}),
+    ],
+)
+async def test_a_bug_is_500_and_logged_once(place: str, told: object, caplog: pytest.LogCaptureFixture) -> None:
     async def broken(_: web.Request) -> web.StreamResponse:
         raise KeyError("a bug")
 
     async with running(broken=broken) as server:
         peer = await Peer.to(server)
         with caplog.at_level(logging.ERROR):
-            peer.send("POST /api/public/broken HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            peer.send(f"POST {place}broken HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             status, headers, body = await peer.answer()
-        assert (status, json.loads(body)) == (500, {"code": 13, "message": "internal error"})
+        assert (status, json.loads(body)) == (500, told)
         assert headers["connection"] == "close"
         assert [r.message for r in caplog.records] == ["request failed"]
         assert caplog.records[0].exc_info is not None
@@ -154,9 +166,13 @@ async def test_refusals_carry_their_headers() -> None:
 
     async with running(busy=busy) as server:
         peer = await Peer.to(server)
-        peer.send("POST /api/public/busy HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-        status, headers, body = await peer.answer()
-        assert (status, headers["retry-after"], json.loads(body)["code"]) == (503, "7", 14)
+        for place, told in (
+            ("/v1/", {"code": 14, "message": "later"}),
+            ("/api/public/", {"message": "later", "error": "ServiceUnavailableError"}),
+        ):
+            peer.send(f"POST {place}busy HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            status, headers, body = await peer.answer()
+            assert (status, headers["retry-after"], json.loads(body)) == (503, "7", told)
         peer.close()
 
 
@@ -225,7 +241,7 @@ async def test_a_slow_body_is_408() -> None:
     limits = Limits(header_s=30, body_s=0.3, idle_s=30, connections=50)
     async with running(limits, echo=echo) as server:
         peer = await Peer.to(server)
-        peer.send("POST /api/public/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel")
+        peer.send("POST /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhel")
         status, headers, body = await peer.answer()
         assert (status, headers["connection"]) == (408, "close")
         assert json.loads(body) == {"code": 4, "message": "the body did not arrive within 0.3 seconds"}
@@ -277,7 +293,7 @@ async def test_connections_are_bounded() -> None:
     ("sent", "status"),
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", 431),
-        (b"GET /" + b"y" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
+        (b"GET /" + b"y" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(500)) + b"\r\n", 431),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello, this is TLS\r\n\r\n", 400),
         (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
