@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from web.queries import conditions
 from web.queries.conditions import Column, Condition
-from web.queries.statement import PROJECT, QueryError, Values
+from web.queries.statement import OBSERVATIONS, PROJECT, QueryError, Values
 
 #: Nanoseconds of the rows of trace_parts' key.
 HOUR_NS = 3_600_000_000_000
@@ -34,6 +34,11 @@ COLUMNS: Mapping[str, Column] = {
     "public": Column("bool", "public", "public = 1"),
     "input": Column("text", "input_preview", "tupleElement(input, 'value')"),
     "output": Column("text", "output_preview", "tupleElement(output, 'value')"),
+    "bookmarked": Column("bool", "false"),
+    # from its scores
+    "scores_avg": Column("numeric score", "trace_id", "trace_id"),
+    "score_categories": Column("category score", "trace_id", "trace_id"),
+    "score_booleans": Column("boolean score", "trace_id", "trace_id"),
     # from the trace's spans
     "level": Column("text", "level", number=True),
     "latency": Column("number", "latency_ns / 1e9", number=True),
@@ -79,7 +84,7 @@ def _column(condition: Condition) -> Column:
 
 def hour(ns: int, values: Values) -> str:
     """The hour of an instant, as `trace_parts.hour` holds it."""
-    return f"toDateTime({values.add('UInt32', max(0, ns) // 1_000_000_000 // 3600 * 3600)}, 'UTC')"
+    return f"toDateTime({values.add('UInt32', min(max(0, ns // 1_000_000_000), 2**32 - 1) // 3600 * 3600)}, 'UTC')"
 
 
 def merged(restriction: str, window: str = "true") -> str:
@@ -136,7 +141,7 @@ def orphans(restriction: str) -> str:
     return f"""(
         SELECT trace_id, argMin(substringUTF8(observation_name, 1, 1000), (start_time, span_id)) AS name
         FROM spans FINAL
-        WHERE {PROJECT} AND {restriction}
+        WHERE {PROJECT} AND {OBSERVATIONS} AND {restriction}
           AND (trace_id, parent_span_id) NOT IN (
               SELECT trace_id, span_id FROM spans WHERE {PROJECT} AND {restriction}
           )
@@ -156,7 +161,7 @@ def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values,
     since = f" AND hour >= {hour(low_ns, values)}" if low_ns is not None else ""
     found = []
     for condition in conditions_:
-        if condition.column == "id":
+        if condition.column == "id" or COLUMNS[condition.column].kind in conditions.SCORES:
             found.append(conditions.sql(condition, COLUMNS, values))
             continue
         said = conditions.said(condition, COLUMNS, values)
@@ -170,6 +175,12 @@ def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values,
             )
         found.append(one)
     return " AND ".join(found) or "true"
+
+
+def matching(conditions_: Sequence[Condition], values: Values) -> str:
+    """SQL for the ids of all traces, over all time, that fulfil the conditions, none of which is on their numbers."""
+    rows = (named if by_name(conditions_) else merged)(saying(conditions_, None, values))
+    return f"SELECT trace_id FROM {rows} WHERE {where(conditions_, values)}"
 
 
 def by_name(conditions_: Iterable[Condition]) -> bool:

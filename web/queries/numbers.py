@@ -1,6 +1,7 @@
 """What is counted and summed of traces: from spans without their copies, never kept anywhere.
 
-Restricted by trace ids and by the range of time in which their spans start: the key of spans begins with the time.
+Restricted by trace ids and by the range of time in which their spans start: the key of spans begins with the time. Rows that
+say something of their trace alone are no observations, and not counted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from litefuse.clickhouse.asking import Store
 from web.queries import conditions
 from web.queries.conditions import Condition
 from web.queries.merge import COLUMNS
-from web.queries.statement import PROJECT, Statement, Values, bind, run
+from web.queries.statement import OBSERVATIONS, PROJECT, Statement, Values, bind, run
 
 _SUMS = """
             count() AS observations,
@@ -90,7 +91,7 @@ def by_trace(restriction: str) -> str:
         SELECT
             trace_id,{_SUMS}
         FROM spans AS s FINAL
-        WHERE {PROJECT} AND {restriction}
+        WHERE {PROJECT} AND {OBSERVATIONS} AND {restriction}
         GROUP BY trace_id
     )"""
 
@@ -155,7 +156,7 @@ def joined(restriction: str) -> str:
             SELECT
                 trace_id AS summed_id, max(s.end_time) AS last_end, min(s.start_time) AS first_start,{_SUMS}
             FROM spans AS s FINAL
-            WHERE {PROJECT} AND {restriction}
+            WHERE {PROJECT} AND {OBSERVATIONS} AND {restriction}
             GROUP BY trace_id
         ) AS n ON n.summed_id = t.trace_id"""
 

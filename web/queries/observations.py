@@ -15,7 +15,7 @@ from litefuse.clickhouse.asking import Store
 from web.queries import conditions, merge, numbers, traces
 from web.queries.conditions import Column, Condition
 from web.queries.merge import HOUR_NS
-from web.queries.statement import PROJECT, Statement, Values, bind, run
+from web.queries.statement import OBSERVATIONS, PROJECT, Statement, Values, bind, run
 from web.queries.traces import Trace, checked
 
 #: An observation is a row with these names.
@@ -95,6 +95,8 @@ COLUMNS: Mapping[str, Column] = {
     "statusMessage": Column("text", "level_message"),
     "version": Column("text", "app_version"),
     "model": Column("text", "model"),
+    "modelId": Column("text", "''"),
+    "release": Column("text", "release"),
     "promptName": Column("text", "prompt_name"),
     "promptVersion": Column("number", "prompt_version"),
     "latency": Column("number", "duration_ns / 1e9"),
@@ -109,10 +111,10 @@ COLUMNS: Mapping[str, Column] = {
     "metadata": Column("map", "metadata"),
     "isRootObservation": Column("bool", "is_root OR is_app_root"),
     "hasParentObservation": Column("bool", "parent_span_id != ''"),
-    "hasInput": Column("bool", "input_preview != ''"),
-    "hasOutput": Column("bool", "output_preview != ''"),
-    "input": Column("text", "input_preview"),
-    "output": Column("text", "output_preview"),
+    "hasInput": Column("bool", "notEmpty(input)"),
+    "hasOutput": Column("bool", "notEmpty(output)"),
+    "input": Column("text", "input"),
+    "output": Column("text", "output"),
     "calledTools": Column("list", "CAST(`tool_calls.name`, 'Array(String)')"),
     "service": Column("text", "service_name"),
 }
@@ -165,7 +167,8 @@ def of_trace(project_id: str, trace_id: str, low_ns: int, high_ns: int, names: I
     sql = f"""
         SELECT {_select(names)}
         FROM spans FINAL
-        WHERE {PROJECT} AND {numbers.spans_of(values, low_ns, high_ns)} AND trace_id = {values.text(trace_id)}
+        WHERE {PROJECT} AND {OBSERVATIONS} AND {numbers.spans_of(values, low_ns, high_ns)}
+          AND trace_id = {values.text(trace_id)}
         ORDER BY start_time, NOT is_root, span_id"""
     return bind(project_id, sql, values)
 
@@ -178,8 +181,8 @@ def one(project_id: str, span_id: str, names: Iterable[str]) -> Statement:
         SELECT {_select(names)}
         FROM spans FINAL
         PREWHERE span_id = {values.text(span_id)}
-        WHERE {PROJECT}
-        ORDER BY start_time DESC
+        WHERE {PROJECT} AND {OBSERVATIONS}
+        ORDER BY start_time DESC, trace_id DESC
         LIMIT 1"""
     return bind(project_id, sql, values)
 
@@ -234,13 +237,20 @@ def _matching(filter_: Filter, low_ns: int | None, high_ns: int | None, values: 
     trace = [
         Condition(OF_TRACE[c.column], c.operator, c.value, c.key) for c in filter_.conditions if c.column in OF_TRACE
     ]
-    found = [PROJECT, numbers.spans_of(values, low_ns, high_ns)]
-    found += [conditions.sql(c, COLUMNS, values) for c in own]
+    found = [PROJECT, OBSERVATIONS, numbers.spans_of(values, low_ns, high_ns)]
+    found += [_own(c, values) for c in own]
     if trace:
         # The trace may have begun, and have said it, long before the window: no lower end.
-        rows = (merge.named if merge.by_name(trace) else merge.merged)(merge.saying(trace, None, values))
-        found.append(f"trace_id IN (SELECT trace_id FROM {rows} WHERE {merge.where(trace, values)})")
+        found.append(f"trace_id IN ({merge.matching(trace, values)})")
     return " AND ".join(found)
+
+
+def _own(condition: Condition, values: Values) -> str:
+    """A condition on what an observation says itself; its release is its trace's where it says none (section 4.2)."""
+    sql = conditions.sql(condition, COLUMNS, values)
+    if condition.column != "release":
+        return sql
+    return f"((release != '' AND {sql}) OR (release = '' AND trace_id IN ({merge.matching([condition], values)})))"
 
 
 # -- running them --------------------------------------------------------------------------------------------------------

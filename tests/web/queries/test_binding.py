@@ -24,8 +24,12 @@ def conditions(columns: dict[str, Column]) -> Iterator[Condition]:
     """One with every operator of every column, all of which some rows may fulfil."""
     negative = {"text": "does not contain", "list": "none of", "map": "is not set", "number": ">=", "time": ">="}
     for name, column in columns.items():
-        if column.kind == "bool":
-            yield Condition(name, "<>", True)
+        if column.kind in ("bool", "boolean score"):
+            yield Condition(name, "<>", True, NASTY)
+        elif column.kind == "numeric score":
+            yield Condition(name, "is null", None, NASTY)
+        elif column.kind == "category score":
+            yield Condition(name, "none of", [NASTY], NASTY)
         elif column.kind in ("number", "time"):
             yield Condition(name, ">=", 0)
         else:
@@ -69,7 +73,10 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
 
 
 #: Conditions that every trace fulfils.
-WIDE = ("timestamp", "tags", "metadata", "observations", "latency", "errorCount")
+WIDE = (
+    *("timestamp", "tags", "metadata", "observations", "latency", "errorCount", "bookmarked"),
+    *("scores_avg", "score_categories", "score_booleans"),
+)
 NAMES = list(statements("p", ["0" * 32]))
 
 
