@@ -4,7 +4,8 @@ function that runs it.
 - statement.py     a statement with its parameters; the one place that binds the project
 - conditions.py    filters as values, and as SQL
 - merge.py         traces as SQL: parts put together, and what filters leave of them
-- traces.py        lists of traces, walked back in time; counts; pages
+- traces.py        lists of traces, walked back in time; counts
+- trace_pages.py   the same by page number
 - numbers.py       what is counted and summed of a trace, from spans without their copies
 - texts.py         input and output of traces in full
 - observations.py  one trace's observations, and lists of observations

@@ -48,7 +48,12 @@ ORDERS: Mapping[str, str] = {
     "release": "release",
     "version": "version",
     "public": "public",
+    "bookmarked": "false",
 }
+
+
+#: Start of a trace, its id, start of its last span.
+Found = tuple[int, str, int]
 
 
 class Position(NamedTuple):
@@ -189,14 +194,14 @@ def rows(project_id: str, trace_ids: Sequence[str], within: tuple[int, int] | No
 
 
 def sorted_page(project_id: str, filter_: Filter, order: str, descending: bool, offset: int, limit: int) -> Statement:
-    """Ids of a page by its number, in any order; reads the parts of the whole range. Ids break ties."""
+    """A page by its number, in any order, as `Found`; reads the parts of the whole range. Ids break ties."""
     values = Values()
     if order not in ORDERS:
         raise QueryError(f"no order by {order!r}; there are {', '.join(ORDERS)}")
     exact = by_name(filter_.conditions) or order == "name"
     direction = "DESC" if descending else "ASC"
     sql = f"""
-        SELECT trace_id
+        SELECT toUnixTimestamp64Nano(start_time), trace_id, toUnixTimestamp64Nano(last_start)
         FROM {_all(filter_, exact, values)}
         ORDER BY {ORDERS[order]} {direction}, trace_id {direction}
         LIMIT {values.add("UInt64", limit)} OFFSET {values.add("UInt64", offset)}"""
@@ -253,24 +258,35 @@ async def newest(
     """The newest traces that match, those before a position (the `next` of the page before). `now_ns`, Unix ns, is where
     the walk begins to look; no result depends on it."""
     filter_ = filter_ or Filter()
-    found = await _walk(store, project_id, filter_, checked(limit), before, now_ns or time.time_ns())
+    found = await walk(store, project_id, filter_, checked(limit), before, now_ns or time.time_ns())
     shown = found[:limit]
     if not shown:
         return Page([], None)
-    ids = [row[1] for row in shown]
-    low, high = min(row[0] for row in shown), max(row[2] for row in shown) + 1
     told, summed = await asyncio.gather(
-        run(store, rows(project_id, ids, (low, high))), numbers.of_traces(store, project_id, ids, low, high)
+        known(store, project_id, shown),
+        numbers.of_traces(store, project_id, [row[1] for row in shown], *_within(shown)),
     )
-    page = [replace(trace, numbers=summed.get(trace.id, numbers.NONE)) for trace in map(_trace, told)]
-    page = await _with_names(store, project_id, page)
+    page = [replace(trace, numbers=summed.get(trace.id, numbers.NONE)) for trace in told]
     return Page(page, Position(*shown[-1][:2]) if len(found) > limit else None)
 
 
-async def _walk(
+async def known(store: Store, project_id: str, found: Sequence[Found]) -> list[Trace]:
+    """Traces that were found, newest first, without their numbers."""
+    if not found:
+        return []
+    told = await run(store, rows(project_id, [row[1] for row in found], _within(found)))
+    return await _with_names(store, project_id, [_trace(row) for row in told])
+
+
+def _within(found: Sequence[Found]) -> tuple[int, int]:
+    """All their spans start in it."""
+    return min(row[0] for row in found), max(row[2] for row in found) + 1
+
+
+async def walk(
     store: Store, project_id: str, filter_: Filter, limit: int, before: Position | None, now_ns: int
-) -> list[tuple[int, str, int]]:
-    """Start, id and start of the last span of the traces: at least `limit` + 1 of them, or all."""
+) -> list[Found]:
+    """The newest that match: at least `limit` + 1 of them, or all."""
     at = Position(min(filter_.until_ns or _END_NS, _END_NS), "")
     if before is not None:
         at = min(at, before)
@@ -281,7 +297,7 @@ async def _walk(
     elif filter_.of_numbers:  # dear to ask, whatever the window
         low = max(bottom, low - 3 * HOUR_NS)
     count = limit + 1 + limit // 8  # a few of them have started before the window
-    found: list[tuple[int, str, int]] = []
+    found: list[Found] = []
     while at > (bottom, ""):
         rootless = by_name(filter_.conditions) and bool(await run(store, any_nameless(project_id, low)))
         bounded = end is None or at.start_ns < end
@@ -314,24 +330,6 @@ def _next_width(width: int, window_ns: int, found: int, missing: int) -> int:
 def _hour_before(ns: int) -> int:
     """The start of the hour of the instant before."""
     return max(0, (ns - 1) // HOUR_NS * HOUR_NS)
-
-
-async def page(
-    store: Store,
-    project_id: str,
-    filter_: Filter | None = None,
-    *,
-    order: str = "timestamp",
-    descending: bool = True,
-    offset: int = 0,
-    limit: int = 50,
-) -> list[Trace]:
-    """A page by its number. Its cost grows with the range of time: `newest` is for long ones."""
-    filter_ = filter_ or Filter()
-    statement = sorted_page(project_id, filter_, order, descending, offset, checked(limit))
-    ids = [row[0] for row in await run(store, statement)]
-    found = {trace.id: trace for trace in await by_ids(store, project_id, ids)}
-    return [found[id_] for id_ in ids if id_ in found]
 
 
 async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:

@@ -11,7 +11,7 @@ import pytest
 from litefuse.clickhouse.client import Store
 from tests.embedded.server import Server
 from tests.web.queries.support import HOUR, MONDAY, insert, random_trace
-from web.queries import merge, metrics, numbers, observations, sessions, texts, traces
+from web.queries import merge, metrics, numbers, observations, sessions, texts, trace_pages, traces
 from web.queries.conditions import Column, Condition
 from web.queries.sessions import Range
 from web.queries.statement import Statement, Values, bind, run
@@ -54,6 +54,7 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         "rows": traces.rows(project, ids),
         "sorted": traces.sorted_page(project, of_traces, "name", True, 0, 1000),
         "total": traces.total(project, of_traces),
+        "observation ids": trace_pages.observation_ids(project, ids, LOW, HIGH),
         "names": traces.names(project, ids, LOW, HIGH),
         "numbers": numbers.statement(project, ids, LOW, HIGH),
         "texts": texts.statement(project, ids, LOW, HIGH),

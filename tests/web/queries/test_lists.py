@@ -12,7 +12,7 @@ import pytest
 from litefuse.clickhouse.client import Store
 from tests.embedded.server import Server
 from tests.web.queries.support import HOUR, MONDAY, SECOND, Merged, Span, insert, merge, random_trace
-from web.queries import traces
+from web.queries import trace_pages, traces
 from web.queries.conditions import Condition
 from web.queries.merge import Filter
 from web.queries.traces import Position
@@ -107,7 +107,7 @@ async def test_filters(name: str, store: Store, made: Sequence[Merged]) -> None:
     assert name == "nothing like it" or wanted
     assert await walked(store, filter_, 9) == wanted
     assert await traces.count(store, PROJECT, filter_) == len(wanted)
-    pages = [await traces.page(store, PROJECT, filter_, offset=at, limit=50) for at in (0, 50, 100, 150)]
+    pages = [await trace_pages.page(store, PROJECT, filter_, offset=at, limit=50) for at in (0, 50, 100, 150)]
     assert [trace.id for page in pages for trace in page] == wanted
 
 
@@ -119,7 +119,7 @@ async def test_a_range_of_time_holds_the_traces_that_start_in_it(store: Store, m
         wanted = [t.id for t in made if one <= t.start_ns < two and (not filter_.conditions or t.user_id == "")]
         assert await walked(store, filter_, 20) == wanted
         assert await traces.count(store, PROJECT, filter_) == len(wanted)
-        assert [t.id for t in await traces.page(store, PROJECT, filter_, limit=1000)] == wanted
+        assert [t.id for t in await trace_pages.page(store, PROJECT, filter_, limit=1000)] == wanted
 
 
 @pytest.mark.parametrize("order", ["name", "userId", "release", "id", "timestamp"])
@@ -135,7 +135,7 @@ async def test_pages_in_any_order(order: str, descending: bool, store: Store, ma
     wanted = [t.id for t in sorted(made, key=lambda t: (key(t), t.id), reverse=descending)]
     found = []
     for offset in range(0, MANY, 50):
-        page = await traces.page(store, PROJECT, order=order, descending=descending, offset=offset, limit=50)
+        page = await trace_pages.page(store, PROJECT, order=order, descending=descending, offset=offset, limit=50)
         found += [t.id for t in page]
     assert found == wanted
 
@@ -229,7 +229,7 @@ async def test_numbers_are_of_the_newest_copies(server: Server, store: Store) ->
 async def test_empty_project(store: Store) -> None:
     assert await traces.newest(store, "nobody") == traces.Page([], None)
     assert await traces.count(store, "nobody") == 0
-    assert await traces.page(store, "nobody") == []
+    assert await trace_pages.page(store, "nobody") == []
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
