@@ -44,7 +44,7 @@ clean:
 # pip runs again only when pyproject.toml has changed.
 $(VENV)/.stamp-up: pyproject.toml | $(BIN)/python
 	@echo "installing Litefuse into $(VENV) (first time: a minute or two)"
-	@$(PIP) install --editable '.[embedded]'
+	@$(PIP) install --editable '.[embedded,mcp]'
 	@touch $@
 
 $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python

@@ -21,7 +21,12 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 STATIC_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=3600"}
-STATIC_TYPES = {"landing.css": "text/css", "landing.js": "text/javascript", "icon.svg": "image/svg+xml"}
+STATIC_TYPES = {
+    "landing.css": "text/css",
+    "docs.css": "text/css",
+    "landing.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 _PAGE = Template(files("web").joinpath("landing.html").read_text("utf-8"))

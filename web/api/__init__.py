@@ -6,6 +6,7 @@
 - parameters.py    query parameters, declared as dataclasses
 - errors.py        the one error shape, and which status an error of ClickHouse becomes
 - values.py        times, costs and users' JSON as they go out
+- openapi.py      the OpenAPI document (document.py; others.py has what other roles serve) and its page (document_page.py)
 - filters.py       the filter language
 - the rest         a file a resource: its parameters, answers and handlers
 

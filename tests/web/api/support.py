@@ -86,7 +86,7 @@ class Client:
             sent.setdefault("Content-Type", "application/json")
         url = f"{self.url}{BASE}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         async with self.session.request(method, URL(url, encoded=True), data=data, headers=sent) as answer:
-            return Reply(answer.status, dict(answer.headers), await answer.read())
+            return Reply(answer.status, answer.headers, await answer.read())
 
     async def get(
         self, path: str, query: Mapping[str, Any] | list[tuple[str, str]] | None = None, **rest: Any
