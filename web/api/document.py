@@ -55,8 +55,8 @@ ERRORS: Mapping[int, tuple[str, str]] = {
         "ClickHouse, the log or the keys cannot be reached now; `Retry-After` says when to try again.",
     ),
 }
-#: Errors of every route, of those that ask for a key, and of those with a body.
-_ALWAYS, _WITH_KEY, _WITH_BODY = (400, 422, 429, 503), (401, 403), (413,)
+#: Errors of every route that asks for a key, and of those with a body.
+_READING, _WITH_BODY = (400, 401, 403, 422, 429, 503), (413,)
 _AGAIN = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 
 
@@ -191,7 +191,7 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
             found[str(status)]["content"] = {
                 media: {"schema": schema} if media == JSON else {} for media in route.media
             }
-    errors = {*_ALWAYS, *route.errors, *(() if route.public else _WITH_KEY), *(_WITH_BODY if route.body else ())}
+    errors = {*route.errors, *(() if route.public else _READING), *(_WITH_BODY if route.body is not None else ())}
     for status in sorted(errors - {route.status, *route.statuses}):
         found[str(status)] = {"$ref": f"#/components/responses/{ERRORS[status][0]}"}
     return found

@@ -25,7 +25,6 @@ def render(document: Mapping[str, Any]) -> str:
         for method, operation in methods.items()
     ]
     by_tag = {tag["name"]: [o for o in operations if o[2]["tags"][0] == tag["name"]] for tag in document["tags"]}
-    responses = document["components"]["responses"]
     return _PAGE.substitute(
         title=escape(f"{info['title']} API"),
         version=escape(info["version"]),
@@ -34,10 +33,11 @@ def render(document: Mapping[str, Any]) -> str:
         contents="".join(_contents(tag, found) for tag, found in by_tag.items()),
         operations="".join(
             f'<section><h2 id="tag-{escape(tag)}">{escape(tag)}</h2>'
-            + "".join(_operation(method, path, operation, responses) for method, path, operation in found)
+            + "".join(_operation(method, path, operation) for method, path, operation in found)
             + "</section>"
             for tag, found in by_tag.items()
         ),
+        errors="".join(_error(name, answer) for name, answer in document["components"]["responses"].items()),
         schemas="".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items()),
     )
 
@@ -57,7 +57,7 @@ def _keys(schemes: Mapping[str, Mapping[str, str]]) -> str:
     )
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any], responses: Mapping[str, Any]) -> str:
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     keys = " or ".join(_KEYS.get(name, name) for one in operation["security"] for name in one) or "no key"
     parts = [
         f'<article id="{escape(operation["operationId"])}">'
@@ -74,11 +74,13 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], responses: 
         body = operation["requestBody"]
         said = f" — {_inline(body['description'])}" if body.get("description") else ""
         parts.append(f"<p>Body: {_content(body['content'])}{said}</p>")
-    answers = "".join(
-        _answer(status, responses[answer["$ref"].removeprefix(_RESPONSE)] if "$ref" in answer else answer)
-        for status, answer in sorted(operation["responses"].items())
-    )
-    parts.append(_table(("status", "body", "meaning"), answers))
+    answers = sorted(operation["responses"].items())
+    own = [(status, answer) for status, answer in answers if "$ref" not in answer]
+    parts.append(_table(("status", "body", "meaning"), "".join(_answer(*one) for one in own)))
+    errors = [(status, answer["$ref"].removeprefix(_RESPONSE)) for status, answer in answers if "$ref" in answer]
+    if errors:
+        links = " ".join(f'<a href="#error-{escape(name)}">{escape(status)}</a>' for status, name in errors)
+        parts.append(f'<p class="faint">Errors: {links}</p>')
     return "".join([*parts, "</article>"])
 
 
@@ -94,6 +96,15 @@ def _parameter(parameter: Mapping[str, Any]) -> str:
 
 def _answer(status: str, answer: Mapping[str, Any]) -> str:
     return _row(f"<code>{escape(status)}</code>", _content(answer.get("content", {})), _inline(answer["description"]))
+
+
+def _error(name: str, answer: Mapping[str, Any]) -> str:
+    cells = (
+        f'<code id="error-{escape(name)}">{escape(name)}</code>',
+        _content(answer["content"]),
+        _inline(answer["description"]),
+    )
+    return _row(*cells)
 
 
 def _content(content: Mapping[str, Any]) -> str:

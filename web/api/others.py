@@ -33,7 +33,7 @@ def _health(summary: str, description: str, unwell: str) -> dict[str, Any]:
     return {
         "summary": summary,
         "description": description,
-        "tags": ["health"],
+        "tags": ["Health"],
         "security": [],
         "parameters": [],
         "responses": {
@@ -46,7 +46,7 @@ def _health(summary: str, description: str, unwell: str) -> dict[str, Any]:
 def _not_yet(signal: str) -> dict[str, Any]:
     return {
         "summary": f"OTLP {signal}: not yet",
-        "tags": ["otlp"],
+        "tags": ["OpenTelemetry"],
         "security": [{"key": []}],
         "parameters": [],
         "responses": {"501": _refused(f"{signal} are not supported yet, only traces are")},
@@ -66,7 +66,7 @@ OTHERS: Mapping[tuple[str, str], dict[str, Any]] = {
         "description": (
             "OTLP over HTTP. 200 means that the spans are durably in the log. The key has to be of scope `all` or `ingest`."
         ),
-        "tags": ["otlp"],
+        "tags": ["OpenTelemetry"],
         "security": [{"key": []}],
         "parameters": [
             {

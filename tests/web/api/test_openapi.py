@@ -219,6 +219,8 @@ async def test_the_page_says_all_of_it_without_script_and_from_nowhere_else(clie
         assert path in page.text
         for parameter in operation["parameters"]:
             assert parameter["name"] in page.text
+    for name, _ in ERRORS.values():
+        assert f"error-{name}" in page.ids
     for name in written()["components"]["schemas"]:
         assert f"schema-{name}" in page.ids
 
