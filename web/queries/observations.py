@@ -54,7 +54,8 @@ SMALL: Mapping[str, str] = {
 }
 LARGE: Mapping[str, str] = {
     **_as_they_are(
-        "input output trace_input trace_output trace_metadata tool_definitions attributes_string attributes_int "
+        "input output trace_name trace_input trace_output trace_public trace_metadata tool_definitions "
+        "attributes_string attributes_int "
         "attributes_float attributes_bool attributes_json resource_string resource_int resource_float resource_bool "
         "resource_json resource_schema_url scope_attributes scope_attribute_types scope_schema_url trace_state flags "
         "start_time_unix_nano end_time_unix_nano dropped_attributes_count dropped_events_count dropped_links_count "
@@ -264,10 +265,14 @@ async def trace(
     found = await traces.without_numbers(store, project_id, [trace_id])
     if not found:
         return None
-    names = [*SMALL, *(LARGE if large else ())]
-    low, high = found[0].start_ns, found[0].spans_until_ns
-    rows = _named(names, await run(store, of_trace(project_id, trace_id, low, high, names)))
+    rows = await of(store, project_id, found[0], [*SMALL, *(LARGE if large else ())])
     return replace(found[0], numbers=numbers.of_observations(rows)), rows
+
+
+async def of(store: Store, project_id: str, trace: Trace, names: Sequence[str]) -> list[Observation]:
+    """The observations of a trace in the order of their start, with these columns."""
+    statement = of_trace(project_id, trace.id, trace.start_ns, trace.spans_until_ns, names)
+    return _named(names, await run(store, statement))
 
 
 async def by_id(store: Store, project_id: str, span_id: str) -> Observation | None:

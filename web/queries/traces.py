@@ -354,7 +354,7 @@ async def with_numbers(store: Store, project_id: str, traces: Sequence[Trace]) -
     """The traces with their numbers."""
     if not traces:
         return []
-    found = await numbers.of_traces(store, project_id, [t.id for t in traces], *_range(traces))
+    found = await numbers.of_traces(store, project_id, [t.id for t in traces], *span_range(traces))
     return [replace(t, numbers=found.get(t.id, numbers.NONE)) for t in traces]
 
 
@@ -362,7 +362,7 @@ async def _with_names(store: Store, project_id: str, traces: Sequence[Trace]) ->
     nameless = [t for t in traces if not t.name_rank]
     if not nameless:
         return list(traces)
-    low, high = _range(nameless)
+    low, high = span_range(nameless)
     found = dict(await run(store, names(project_id, [t.id for t in nameless], low, high)))
     return [replace(t, name=found.get(t.id, t.name)) if not t.name_rank else t for t in traces]
 
@@ -372,7 +372,7 @@ def _trace(row: Sequence[Any]) -> Trace:
     return Trace(id_, start, end, last_start + 1, *rest)
 
 
-def _range(traces: Sequence[Trace]) -> tuple[int, int]:
+def span_range(traces: Sequence[Trace]) -> tuple[int, int]:
     """All their spans start in it."""
     return min(t.start_ns for t in traces), max(t.spans_until_ns for t in traces)
 
