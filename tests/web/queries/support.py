@@ -58,6 +58,10 @@ class Span:
     cost: str | None = None
     first_token: int | None = None
     retention_days: int = 0
+    unended: bool = False
+    scope: tuple[str, str] = ("", "")
+    resource: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_root(self) -> bool:
@@ -65,7 +69,7 @@ class Span:
 
     @property
     def end_time(self) -> int:
-        return self.end or self.start + SECOND
+        return self.start if self.unended else self.end or self.start + SECOND
 
     def row(self) -> dict[str, Any]:
         return {
@@ -77,6 +81,12 @@ class Span:
             "observation_name": self.name,
             "start_time": _time(self.start),
             "end_time": _time(self.end_time),
+            "start_time_unix_nano": self.start,
+            "end_time_unix_nano": 0 if self.unended else self.end_time,
+            "scope_name": self.scope[0],
+            "scope_version": self.scope[1],
+            "resource_string": dict(self.resource),
+            "attributes_string": dict(self.attributes),
             "received_at": _time(MONDAY + 300 * 86400 * SECOND + self.copy),
             "retention_days": self.retention_days,
             "type": self.type,
