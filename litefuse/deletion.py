@@ -37,7 +37,8 @@ _ASYNC = {"mutations_sync": "0"}
 _COPIES = {"final": "0"}
 _INSERT = {"final": "0", "async_insert": "0", "max_partitions_per_insert_block": "0"}
 _PROJECT = "project_id = {project:String}"
-_TRACES = f"{_PROJECT} AND trace_id IN {{ids:Array(String)}}"
+_IDS_OF = "{ids:Array(String)}"
+_TRACES = f"{_PROJECT} AND trace_id IN {_IDS_OF}"
 _NOTHING = "false"
 _USER = "{user:String}"
 #: Where users are named.
@@ -46,24 +47,37 @@ _NAMED = (("spans", f"user_id = {_USER}"), ("trace_parts", f"tupleElement(user_i
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose rows belong to a project. `of_traces`: they belong to a trace too. `kept`: rows stay when the project is
-    deleted, with what makes them useless (a key is revoked, a project marked): without them a key could be made again."""
+    """A table whose rows belong to a project. `of_traces`: they belong to a trace too, those that fulfil `traces`. `derived`:
+    they are made of spans, and can be made anew. `kept`: rows stay when the project is deleted, with what makes them useless
+    (a key is revoked, a project marked): without them a key could be made again."""
 
     name: str
     of_traces: bool = False
+    derived: bool = False
     kept: str = ""
+    traces: str = _TRACES
 
 
-#: spans first, then what is derived of them.
+#: spans first, then what is derived of them, then what else is known of a trace.
 TABLES: tuple[Table, ...] = (
     Table("spans", of_traces=True),
-    Table("trace_parts", of_traces=True),
+    Table("trace_parts", of_traces=True, derived=True),
+    Table("scores", of_traces=True),
+    Table(
+        "ingestion_events",
+        of_traces=True,
+        # An event of a trace names it as its object.
+        traces=f"{_PROJECT} AND (trace_id IN {_IDS_OF} OR (kind = 'trace' AND object_id IN {_IDS_OF}))",
+    ),
     Table("prices"),
     Table("api_keys", kept="revoked"),
     Table("projects", kept="deleted"),
 )
 _SPANS = "spans"
-_DERIVED = tuple(table.name for table in TABLES if table.of_traces and table.name != _SPANS)
+_OF_TRACES = tuple(table for table in TABLES if table.of_traces)
+#: All of them but spans, in the order of their deletion: what is derived right before the spans.
+_BESIDES = tuple(table for table in reversed(_OF_TRACES) if table.name != _SPANS)
+_DERIVED = tuple(table.name for table in TABLES if table.derived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +113,22 @@ class Done:
 async def traces(
     store: Store, project_id: str, trace_ids: Sequence[str], *, dry_run: bool = False, shown: int = _SHOWN
 ) -> Done:
-    """Delete these traces: every span, and what is derived of them. Unknown ids are fine. Raises StoreError. The proof names
-    the ids when there are at most `shown`."""
+    """Delete these traces: every span, what is derived of them, their scores and events. Unknown ids are fine. Raises
+    StoreError. The proof names the ids when there are at most `shown`."""
     ids = sorted(set(trace_ids))
-    tables = [table for table in TABLES if table.of_traces]
-    before = {table.name: 0 for table in tables}
+    before = {table.name: 0 for table in _OF_TRACES}
     after = dict(before)
     for at in range(0, len(ids), _IDS):
         parameters = {"project": project_id, "ids": ids[at : at + _IDS]}
-        for table in tables:
-            before[table.name] += await _count(store, table.name, _TRACES, parameters)
+        for table in _OF_TRACES:
+            before[table.name] += await _count(store, table.name, table.traces, parameters)
         if not dry_run:
             for name, count in (await _delete_traces(store, parameters)).items():
                 after[name] += count
-    where = f"project_id = {_shown(project_id)} AND trace_id IN ({', '.join(map(_shown, ids))})"
-    counts = [_counted(t, where, before[t.name], None if dry_run else after[t.name]) for t in tables]
+    counts = [
+        _counted(t, _said(t.traces, project_id, ids), before[t.name], None if dry_run else after[t.name])
+        for t in _OF_TRACES
+    ]
     if not 0 < len(ids) <= shown:
         counts = [replace(count, sql="") for count in counts]
     return Done(len(ids), counts)
@@ -153,8 +168,8 @@ async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[st
 
     A mutation reaches the rows that are there when it is submitted; a block's spans are there a moment before its parts. So:
 
-    - What is derived is deleted first. A crash then leaves spans without parts, by which the next `delete user` still finds
-      the trace; parts alone name but the latest user of the trace, and an earlier one's name would never find them.
+    - Everything but the spans is deleted first. A crash then leaves spans without parts, by which the next `delete user` still
+      finds the trace; parts alone name but the latest user of the trace, and an earlier one's name would never find them.
     - It is submitted without waiting, and the spans right after it: only a block that is stored in the moment between the
       two could leave parts without spans (and a second round deletes those), and all that comes in while ClickHouse
       rewrites the files, which may take minutes, keeps both its spans and its parts. From then on a crash of this process
@@ -164,8 +179,8 @@ async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[st
     """
     left: dict[str, int] = {}
     for _ in range(_ROUNDS):
-        for name in _DERIVED:
-            await _submit(store, name, _TRACES, parameters)
+        for table in _BESIDES:
+            await _submit(store, table.name, table.traces, parameters)
         await _delete(store, _SPANS, _TRACES, parameters)
         left = await _left(store, parameters)
         if not any(left.values()):
@@ -177,9 +192,9 @@ async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[st
 async def _left(store: Store, parameters: Mapping[str, Any]) -> dict[str, int]:
     """Counts, once the mutations that were submitted and the inserts that began before are done."""
     await _inserts_ended(store)
-    for name in _DERIVED:
-        await _delete(store, name, _NOTHING, {})
-    return {name: await _count(store, name, _TRACES, parameters) for name in (_SPANS, *_DERIVED)}
+    for table in _BESIDES:
+        await _delete(store, table.name, _NOTHING, {})
+    return {table.name: await _count(store, table.name, table.traces, parameters) for table in _OF_TRACES}
 
 
 async def _inserts_ended(store: Store) -> None:
@@ -296,6 +311,12 @@ def _counted(table: Table, where: str, before: int, after: int | None) -> Count:
     final = "FINAL " if table.kept else ""
     settings = "" if table.kept else " SETTINGS final = 0"
     return Count(table.name, f"SELECT count() FROM {table.name} {final}WHERE {where}{settings}", before, after)
+
+
+def _said(condition: str, project_id: str, trace_ids: Sequence[str]) -> str:
+    """A condition with its values in it."""
+    ids = f"({', '.join(map(_shown, trace_ids))})"
+    return condition.replace("{project:String}", _shown(project_id)).replace(_IDS_OF, ids)
 
 
 def _shown(text: str) -> str:

@@ -26,6 +26,21 @@ from tests.web.queries.support import MONDAY, Span, insert
 WEEK = 7 * 86400 * 1_000_000_000
 SYNC = {"mutations_sync": "2"}
 T1, T2, T3 = "1" * 32, "2" * 32, "3" * 32
+#: Of each trace a score and its observation's, and two events: one of the trace, which names it as its object alone. And a
+#: score of a session. Each twice.
+SAID = (
+    "INSERT INTO scores (project_id, id, trace_id, observation_id, version) "
+    "SELECT {p:String}, concat(t, o), t, o, v FROM (SELECT arrayJoin({t:Array(String)}) AS t, arrayJoin(['', 'o']) AS o, "
+    "arrayJoin([1, 2]) AS v) SETTINGS optimize_on_insert = 0",
+    "INSERT INTO scores (project_id, id, session_id, version) SELECT {p:String}, 'of a session', 's', arrayJoin([1, 2]) "
+    "SETTINGS optimize_on_insert = 0",
+    "INSERT INTO ingestion_events (project_id, kind, object_id, event_id, trace_id, received_at) "
+    "SELECT {p:String}, k, if(k = 'trace', t, 'o'), t, if(k = 'trace', '', t), v FROM (SELECT arrayJoin({t:Array(String)}) "
+    "AS t, arrayJoin(['trace', 'observation']) AS k, arrayJoin([1, 2]) AS v) SETTINGS optimize_on_insert = 0",
+    # An observation whose id is that of a trace belongs to another trace.
+    "INSERT INTO ingestion_events (project_id, kind, object_id, event_id, trace_id) "
+    "SELECT {p:String}, 'observation', t, t, 'another' FROM (SELECT arrayJoin({t:Array(String)}) AS t)",
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +70,8 @@ async def store(server: Server) -> AsyncIterator[Store]:
         await store.command(
             "INSERT INTO prices (project_id, model, updated_at) SELECT {p:String}, 'gpt', now64(6)", {"p": project}
         )
+        for insert_said in SAID:
+            await store.command(insert_said, {"p": project, "t": [T1, T2, T3]})
     yield store
     await store.close()
 
@@ -94,11 +111,15 @@ async def test_a_trace(store: Store) -> None:
     assert {count.table: (count.before, count.after) for count in done.counts} == {
         "spans": (3, 0),
         "trace_parts": (3, 0),
+        "scores": (4, 0),
+        "ingestion_events": (4, 0),
     }
     assert done.complete
-    for table in ("spans", "trace_parts", "traces"):
-        assert await traces_in(store, table) == {T2, T3}
-        assert await traces_in(store, table, "other") == {T1, T2, T3}
+    for table in ("spans", "trace_parts", "traces", "scores", "ingestion_events"):
+        assert await traces_in(store, table) - {"", "another"} == {T2, T3}
+        assert await traces_in(store, table, "other") - {"", "another"} == {T1, T2, T3}
+    of_session = "SELECT count() FROM scores WHERE project_id = 'p' AND session_id = 's'"
+    assert await store.rows(of_session, settings={"final": "0"}) == [(2,)]
     assert await left(store, "other") == before
 
 
@@ -167,7 +188,7 @@ async def said(store: Store, table: str) -> dict[str, tuple[str, list[str], str]
 LATE = "c" * 16
 
 
-@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
 async def test_m2_a_span_that_comes_in_between_two_steps_keeps_its_part_and_leaves_none_behind(
     store: Store, server: Server, step: int
 ) -> None:
@@ -179,18 +200,18 @@ async def test_m2_a_span_that_comes_in_between_two_steps_keeps_its_part_and_leav
     done = await deletion.traces(stopping, "p", [T1, T2])
     assert await said(store, "spans") == await said(store, "traces")
     counts = {count.table: count.after for count in done.counts}
-    for table, count in counts.items():
-        assert len(await traces_in(store, table)) == (3 if count else 1), table
+    for table in ("spans", "trace_parts"):
+        assert len(await traces_in(store, table)) == (3 if counts[table] else 1), table
     assert done.complete == (await traces_in(store, "spans") == {T3})
     assert (await deletion.traces(store, "p", [T1, T2])).complete
     assert await traces_in(store, "trace_parts") == {T3}
 
 
-@pytest.mark.parametrize("steps", [4, 9, 10, 11])
+@pytest.mark.parametrize("steps", [8, 21, 22, 23])
 async def test_m2_spans_that_come_in_after_every_step_make_traces_of_what_is_left(
     store: Store, server: Server, steps: int
 ) -> None:
-    """After the ninth all rounds have found some, and the parts are made anew."""
+    """A round has seven. After the last of the third all rounds have found some, and the parts are made anew."""
     count = 0
 
     def more() -> None:
@@ -240,7 +261,7 @@ async def test_m2_under_load_every_trace_is_what_its_spans_say(store: Store, ser
 
 
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
 async def test_a_crash_after_any_step_leaves_what_the_user_s_name_still_finds(
     store: Store, server: Server, step: int, late: bool
 ) -> None:
@@ -330,6 +351,8 @@ async def test_a_project(store: Store) -> None:
     assert {count.table: (count.before, count.after) for count in done.counts} == {
         "spans": (5, 0),
         "trace_parts": (5, 0),
+        "scores": (14, 0),
+        "ingestion_events": (15, 0),
         "prices": (1, 0),
         "api_keys": (2, 0),
         "projects": (1, 0),
@@ -347,7 +370,7 @@ async def test_many_traces_go_in_parts(store: Store, server: Server, monkeypatch
     ids = [f"{n:032x}" for n in range(20)]
     insert(server, [Span(id_, "a" * 16, MONDAY, project="p") for id_ in ids])
     done = await deletion.traces(store, "p", ids)
-    assert [(count.before, count.after) for count in done.counts] == [(20, 0), (20, 0)]
+    assert [(count.before, count.after) for count in done.counts] == [(20, 0), (20, 0), (0, 0), (0, 0)]
     assert await traces_in(store, "spans") == {T1, T2, T3}
 
 
@@ -484,13 +507,14 @@ async def test_l3_the_printed_proof_of_a_user_can_be_pasted(
     insert(server, [Span(f"{n + 100:032x}", "a" * 16, MONDAY, user_id="o'mara", project="p") for n in range(count)])
     for now in ((), ("-y",)):
         assert await asyncio.to_thread(run, server, "user", "o'mara", "--project", "p", *(now or ("--dry-run",))) == 0
-        lines = capsys.readouterr().out.splitlines()[-5:]
+        lines = capsys.readouterr().out.splitlines()[-7:]
         assert lines[0] == f"{count} traces"
         statements = [line.split("    ", 1)[1] for line in lines[1:] if "    " in line]
-        assert len(statements) == (4 if count == 5 else 2)
+        assert len(statements) == (6 if count == 5 else 2)
         for sql in statements:
-            assert (await store.rows(sql))[0][0] == (0 if now else count), sql
-        assert f"spans that name the user: {count} rows" in lines[3]
+            none = now or "FROM scores" in sql or "FROM ingestion_events" in sql
+            assert (await store.rows(sql))[0][0] == (0 if none else count), sql
+        assert f"spans that name the user: {count} rows" in lines[5]
 
 
 async def test_l13_a_trace_id_is_taken_in_upper_case_and_what_is_none_is_refused(
