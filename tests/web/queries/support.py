@@ -62,6 +62,11 @@ class Span:
     scope: tuple[str, str] = ("", "")
     resource: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    prompt: tuple[str, int | None] = ("", None)
+    own_metadata: Mapping[str, str] = field(default_factory=dict)
+    costs: tuple[str | None, str | None] = (None, None)
+    previews: tuple[str, str] | None = None
 
     @property
     def is_root(self) -> bool:
@@ -105,8 +110,8 @@ class Span:
             "trace_metadata": dict(self.metadata),
             "input": self.input,
             "output": self.output,
-            "input_preview": self.input,
-            "output_preview": self.output,
+            "input_preview": self.input if self.previews is None else self.previews[0],
+            "output_preview": self.output if self.previews is None else self.previews[1],
             "trace_input": self.trace_input,
             "trace_output": self.trace_output,
             "is_root": self.is_root,
@@ -118,6 +123,12 @@ class Span:
             "total_tokens": sum(self.tokens),
             "cost": {} if self.cost is None else {"total": self.cost},
             "total_cost": self.cost,
+            "input_cost": self.costs[0],
+            "output_cost": self.costs[1],
+            "level_message": self.message,
+            "prompt_name": self.prompt[0],
+            "prompt_version": self.prompt[1],
+            "metadata": dict(self.own_metadata),
             "completion_start_time": None if self.first_token is None else _time(self.first_token),
         }
 
