@@ -29,7 +29,7 @@ from litefuse.settings import Secret
 from schemas.runner import migrate
 from tests.processes import Litefuse
 from tests.sql import Sql
-from web.queries import metrics, observations, sessions, traces
+from web.queries import metrics, observation_pages, observations, sessions, traces
 from web.queries.conditions import Condition
 from web.queries.merge import Filter
 
@@ -99,7 +99,7 @@ async def _observation(store: Store, known: Known, rng: random.Random) -> object
 
 async def _generations(store: Store, known: Known, rng: random.Random) -> object:
     filter_ = observations.Filter(None, None, [Condition("type", "=", "GENERATION")])
-    return await observations.newest(store, PROJECT, filter_)
+    return await observation_pages.newest(store, PROJECT, filter_)
 
 
 async def _sessions(store: Store, known: Known, rng: random.Random) -> object:

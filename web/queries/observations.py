@@ -1,4 +1,4 @@
-"""Observations: all of one trace, without its time being known, and lists of them, the newest first.
+"""Observations: all of one trace, without its time being known, and what lists of them are made of.
 
 `SMALL` are the columns that lists read; `LARGE` those that only a trace or an observation that is looked at needs: what went
 in and out, and everything the span was sent with. Times are Unix ns, `None` where there is none.
@@ -6,7 +6,6 @@ in and out, and everything the span was sent with. Times are Unix ns, `None` whe
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,15 +13,11 @@ from typing import Any, NamedTuple
 from litefuse.clickhouse.asking import Store
 from web.queries import conditions, merge, numbers, traces
 from web.queries.conditions import Column, Condition
-from web.queries.merge import HOUR_NS
 from web.queries.statement import OBSERVATIONS, PROJECT, Statement, Values, bind, run
-from web.queries.traces import Trace, checked
+from web.queries.traces import Trace
 
 #: An observation is a row with these names.
 Observation = dict[str, Any]
-
-_GROWTH = 8
-_END_NS = 4_294_800_000 * 1_000_000_000
 
 
 def _ns(column: str) -> str:
@@ -42,6 +37,7 @@ SMALL: Mapping[str, str] = {
     "end_ns": _ns("end_time"),
     "completion_start_ns": "toUnixTimestamp64Nano(completion_start_time)",
     "received_ns": _ns("received_at"),
+    "end_time_unix_nano": "end_time_unix_nano",
     **_as_they_are(
         "name observation_name type kind level level_message status_code status_message environment app_version "
         "app_version_is_own release release_is_own model provider model_parameters input_preview output_preview usage "
@@ -58,7 +54,7 @@ LARGE: Mapping[str, str] = {
         "attributes_string attributes_int "
         "attributes_float attributes_bool attributes_json resource_string resource_int resource_float resource_bool "
         "resource_json resource_schema_url scope_attributes scope_attribute_types scope_schema_url trace_state flags "
-        "start_time_unix_nano end_time_unix_nano dropped_attributes_count dropped_events_count dropped_links_count "
+        "start_time_unix_nano dropped_attributes_count dropped_events_count dropped_links_count "
         "resource_dropped_attributes_count scope_dropped_attributes_count"
     ),
     "tool_call_arguments": "`tool_calls.arguments`",
@@ -151,14 +147,6 @@ class Filter:
     conditions: Sequence[Condition] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """`next` is None on the last page."""
-
-    observations: Sequence[Observation]
-    next: Position | None
-
-
 # -- statements ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,9 +177,15 @@ def one(project_id: str, span_id: str, names: Iterable[str]) -> Statement:
 
 
 def window(
-    project_id: str, filter_: Filter, low_ns: int, before: Position, names: Iterable[str], limit: int
+    project_id: str,
+    filter_: Filter,
+    low_ns: int,
+    before: Position,
+    names: Iterable[str],
+    limit: int,
+    offset: int = 0,
 ) -> Statement:
-    """The newest observations that start in [low_ns, before) and match."""
+    """The newest observations that start in [low_ns, before) and match, but for so many of them."""
     values = Values()
     sql = f"""
         SELECT {_select(names)}
@@ -201,19 +195,21 @@ def window(
           AND (start_time, trace_id, span_id)
               < ({values.time(before.start_ns)}, {values.text(before.trace_id)}, {values.text(before.id)})
         ORDER BY start_time DESC, trace_id DESC, span_id DESC
-        LIMIT {values.add("UInt64", limit)}"""
+        LIMIT {values.add("UInt64", limit)} OFFSET {values.add("UInt64", offset)}"""
     return bind(project_id, sql, values)
 
 
-def at_offset(project_id: str, filter_: Filter, names: Iterable[str], offset: int, limit: int) -> Statement:
-    """A page by its number."""
+def of_keys(project_id: str, keys: Sequence[Position], names: Iterable[str]) -> Statement:
+    """Observations of these keys, and maybe others with a trace id of one and an id of another, in no order."""
     values = Values()
+    first, last = min(key.start_ns for key in keys), max(key.start_ns for key in keys)
+    # What the table is sorted by is the same in all copies, so that it may be looked at before they are told apart.
     sql = f"""
         SELECT {_select(names)}
         FROM spans FINAL
-        WHERE {matching(filter_, values)}
-        ORDER BY start_time DESC, trace_id DESC, span_id DESC
-        LIMIT {values.add("UInt64", limit)} OFFSET {values.add("UInt64", offset)}"""
+        PREWHERE span_id IN {values.texts([key.id for key in keys])}
+            AND trace_id IN {values.texts(list({key.trace_id for key in keys}))}
+        WHERE {PROJECT} AND {OBSERVATIONS} AND {numbers.spans_of(values, first, last + 1)}"""
     return bind(project_id, sql, values)
 
 
@@ -272,63 +268,14 @@ async def trace(
 async def of(store: Store, project_id: str, trace: Trace, names: Sequence[str]) -> list[Observation]:
     """The observations of a trace in the order of their start, with these columns."""
     statement = of_trace(project_id, trace.id, trace.start_ns, trace.spans_until_ns, names)
-    return _named(names, await run(store, statement))
+    return named(names, await run(store, statement))
 
 
 async def by_id(store: Store, project_id: str, span_id: str) -> Observation | None:
     """An observation with all its columns, by its id alone; None when there is none."""
     names = [*SMALL, *LARGE]
-    found = _named(names, await run(store, one(project_id, span_id, names)))
+    found = named(names, await run(store, one(project_id, span_id, names)))
     return found[0] if found else None
-
-
-async def newest(
-    store: Store,
-    project_id: str,
-    filter_: Filter | None = None,
-    limit: int = 50,
-    before: Position | None = None,
-    *,
-    large: bool = False,
-    now_ns: int | None = None,
-) -> Page:
-    """The newest observations that match, those before a position (the `next` of the page before)."""
-    filter_, limit = filter_ or Filter(), checked(limit)
-    names = [*SMALL, *(LARGE if large else ())]
-    at = Position(min(filter_.until_ns or _END_NS, _END_NS), "", "")
-    if before is not None:
-        at = min(at, before)
-    bottom, width, jumped = filter_.since_ns or 0, HOUR_NS, False
-    low = max(bottom, min(at.start_ns, now_ns or time.time_ns()) - width)
-    found: list[Observation] = []
-    while at > (bottom, "", ""):
-        left = limit + 1 - len(found)
-        found += _named(names, await run(store, window(project_id, filter_, low, at, names, left)))
-        if len(found) > limit:
-            break
-        at, width = Position(low, "", ""), _GROWTH * width
-        if not jumped:  # where is there anything?
-            first_s, last_s = (await run(store, traces.extent(project_id)))[0]
-            bottom, jumped = max(bottom, first_s * 1_000_000_000), True
-            at = min(at, Position(last_s * 1_000_000_000 + HOUR_NS, "", ""))
-        low = max(bottom, at.start_ns - width)
-    page = found[:limit]
-    return Page(page, position(page[-1]) if len(found) > limit else None)
-
-
-async def page(
-    store: Store,
-    project_id: str,
-    filter_: Filter | None = None,
-    *,
-    offset: int = 0,
-    limit: int = 50,
-    large: bool = False,
-) -> list[Observation]:
-    """A page by its number, newest first. Its cost grows with the range of time."""
-    names = [*SMALL, *(LARGE if large else ())]
-    statement = at_offset(project_id, filter_ or Filter(), names, offset, checked(limit))
-    return _named(names, await run(store, statement))
 
 
 async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
@@ -336,9 +283,5 @@ async def count(store: Store, project_id: str, filter_: Filter | None = None, *,
     return int((await run(store, total(project_id, filter_ or Filter()), timeout=timeout))[0][0])
 
 
-def position(observation: Observation) -> Position:
-    return Position(observation["start_ns"], observation["trace_id"], observation["id"])
-
-
-def _named(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Observation]:
+def named(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Observation]:
     return [dict(zip(names, row, strict=True)) for row in rows]

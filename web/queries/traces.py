@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -30,13 +30,12 @@ _END_NS = 4_294_800_000 * 1_000_000_000
 #: An index finds who says these, so there is no need of windows.
 _INDEXED = ("id", "userId", "sessionId")
 
-#: A list's columns, in the order of Trace.
-_ROW = (
+#: A list's columns, in the order of Trace. The name is a rough one of traces without a root.
+ROW = (
     "trace_id, toUnixTimestamp64Nano(start_time), toUnixTimestamp64Nano(end_time), toUnixTimestamp64Nano(last_start), "
-    "name_rank, {name}, user_id, session_id, environment, release, version, tags, metadata, public, input_preview, "
-    "output_preview"
+    "name_rank, if(name_rank > 0, said_name, first_name), user_id, session_id, environment, release, version, tags, "
+    "metadata, public, input_preview, output_preview"
 )
-_ROUGH_NAME = "if(name_rank > 0, said_name, first_name)"
 
 #: What a page can be sorted by → column.
 ORDERS: Mapping[str, str] = {
@@ -187,7 +186,7 @@ def rows(project_id: str, trace_ids: Sequence[str], within: tuple[int, int] | No
     if within is not None:
         restriction += f" AND hour >= {hour(within[0], values)} AND hour <= {hour(within[1], values)}"
     sql = f"""
-        SELECT {_ROW.format(name=_ROUGH_NAME)}
+        SELECT {ROW}
         FROM {merged(restriction)}
         ORDER BY start_time DESC, trace_id DESC"""
     return bind(project_id, sql, values)
@@ -262,11 +261,11 @@ async def newest(
     shown = found[:limit]
     if not shown:
         return Page([], None)
-    told, summed = await asyncio.gather(
+    page, summed = await asyncio.gather(
         known(store, project_id, shown),
         numbers.of_traces(store, project_id, [row[1] for row in shown], *_within(shown)),
     )
-    page = [replace(trace, numbers=summed.get(trace.id, numbers.NONE)) for trace in told]
+    page = [replace(trace, numbers=summed.get(trace.id, numbers.NONE)) for trace in page]
     return Page(page, Position(*shown[-1][:2]) if len(found) > limit else None)
 
 
@@ -274,8 +273,12 @@ async def known(store: Store, project_id: str, found: Sequence[Found]) -> list[T
     """Traces that were found, newest first, without their numbers."""
     if not found:
         return []
-    told = await run(store, rows(project_id, [row[1] for row in found], _within(found)))
-    return await _with_names(store, project_id, [_trace(row) for row in told])
+    return await told(store, project_id, await run(store, rows(project_id, [row[1] for row in found], _within(found))))
+
+
+async def told(store: Store, project_id: str, rows: Iterable[Sequence[Any]]) -> list[Trace]:
+    """Traces out of rows of `ROW`, with their exact names."""
+    return await _with_names(store, project_id, [_trace(row) for row in rows])
 
 
 def _within(found: Sequence[Found]) -> tuple[int, int]:
@@ -314,13 +317,13 @@ async def walk(
         if end is None:  # the window of now does not fill the page: where is there anything?
             first_s, last_s = (await run(store, extent(project_id)))[0]
             bottom, end = max(bottom, first_s * 1_000_000_000), last_s * 1_000_000_000 + HOUR_NS
-        width = _next_width(width, min(at.start_ns, end) - low, len(here), limit + 1 - len(found))
+        width = next_width(width, min(at.start_ns, end) - low, len(here), limit + 1 - len(found))
         at = Position(min(low, end), "")
         low = max(bottom, _hour_before(at.start_ns) + HOUR_NS - width)
     return found
 
 
-def _next_width(width: int, window_ns: int, found: int, missing: int) -> int:
+def next_width(width: int, window_ns: int, found: int, missing: int) -> int:
     """How far the next window reaches back, ns: a multiple of the last width, or less where the last window, which had
     `found`, tells that less will do for what is missing."""
     grown = _GROWTH * width
@@ -346,8 +349,7 @@ async def without_numbers(store: Store, project_id: str, trace_ids: Sequence[str
     """Those of these traces that there are, newest first."""
     if not trace_ids:
         return []
-    found = [_trace(row) for row in await run(store, rows(project_id, trace_ids))]
-    return await _with_names(store, project_id, found)
+    return await told(store, project_id, await run(store, rows(project_id, trace_ids)))
 
 
 async def with_numbers(store: Store, project_id: str, traces: Sequence[Trace]) -> list[Trace]:

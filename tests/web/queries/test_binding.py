@@ -11,7 +11,18 @@ import pytest
 from litefuse.clickhouse.client import Store
 from tests.embedded.server import Server
 from tests.web.queries.support import HOUR, MONDAY, insert, random_trace
-from web.queries import merge, metrics, numbers, observations, sessions, texts, trace_pages, traces
+from web.queries import (
+    merge,
+    metrics,
+    numbers,
+    observation_pages,
+    observations,
+    otlp,
+    sessions,
+    texts,
+    trace_pages,
+    traces,
+)
 from web.queries.conditions import Column, Condition
 from web.queries.sessions import Range
 from web.queries.statement import Statement, Values, bind, run
@@ -45,6 +56,9 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
     )
     at, span_at = traces.Position(HIGH, NASTY), observations.Position(HIGH, NASTY, NASTY)
     names = [*observations.SMALL, *observations.LARGE]
+    keys = [
+        observations.Position(at, id_, f"{id_[-4:]}{n:012x}") for id_ in ids for n in range(24) for at in (LOW, HIGH)
+    ]
     found = {
         "extent": traces.extent(project),
         "step": traces.step(project, of_traces, LOW, at, 1000),
@@ -55,13 +69,18 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         "sorted": traces.sorted_page(project, of_traces, "name", True, 0, 1000),
         "total": traces.total(project, of_traces),
         "observation ids": trace_pages.observation_ids(project, ids, LOW, HIGH),
+        "of session": trace_pages.of_session(project, "s1", 1000),
+        "environments": sessions.environments(project, ["s1", "s2"], LOW, HIGH),
         "names": traces.names(project, ids, LOW, HIGH),
         "numbers": numbers.statement(project, ids, LOW, HIGH),
         "texts": texts.statement(project, ids, LOW, HIGH),
+        "otlp of trace": otlp.of_trace_statement(project, ids[0], LOW, HIGH),
         "of trace": observations.of_trace(project, ids[0], LOW, HIGH, names),
         "one": observations.one(project, f"{ids[0][-4:]}{0:012x}", names),
         "window": observations.window(project, of_spans, LOW, span_at, names, 1000),
-        "at offset": observations.at_offset(project, of_spans, names, 0, 1000),
+        "window without its first": observations.window(project, of_spans, LOW, span_at, names, 1000, 1),
+        "of keys": observations.of_keys(project, keys, names),
+        "reach": observation_pages.reach(project, ids),
         "observations": observations.total(project, of_spans),
         "models": metrics.by_model(project, LOW, HIGH, "day", of_spans.conditions),
     }
@@ -111,7 +130,7 @@ async def test_another_projects_rows_change_nothing(name: str, store: Store, ser
     both = await run(store, statements("mine", ids)[name])
     assert name in ("one", "of trace") or both
     assert "theirs" not in repr(both)
-    assert await run(store, statements("nobody", ids)[name]) in ([], [(0, 0)], [(0,)])
+    assert await run(store, statements("nobody", ids)[name]) in ([], [(0, 0)], [(0,)], [(0, 0, 0)])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -126,11 +145,11 @@ async def test_every_condition_runs(store: Store, ids: list[str]) -> None:
     for condition in conditions(dict(merge.COLUMNS)):
         await traces.newest(store, "mine", merge.Filter(conditions=[condition]))
     for condition in conditions(dict(observations.COLUMNS)):
-        await observations.newest(store, "mine", observations.Filter(conditions=[condition]))
+        await observation_pages.newest(store, "mine", observations.Filter(conditions=[condition]))
     for name, column in observations.OF_TRACE.items():
         for condition in conditions({column: merge.COLUMNS[column]}):
             of_trace = replace(condition, column=name)
-            await observations.newest(store, "mine", observations.Filter(conditions=[of_trace]))
+            await observation_pages.newest(store, "mine", observations.Filter(conditions=[of_trace]))
 
 
 @pytest.mark.parametrize(

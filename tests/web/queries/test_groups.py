@@ -13,7 +13,7 @@ import pytest
 from litefuse.clickhouse.client import Store
 from tests.embedded.server import Server
 from tests.web.queries.support import HOUR, MONDAY, SECOND, Merged, Span, insert, merge, newest, random_trace
-from web.queries import metrics, observations, sessions, texts, traces
+from web.queries import metrics, observation_pages, observations, sessions, texts, traces
 from web.queries.conditions import Condition as C
 from web.queries.observations import LARGE, SMALL
 from web.queries.sessions import Range
@@ -116,7 +116,7 @@ async def walked(store: Store, filter_: observations.Filter, limit: int) -> list
     found: list[tuple[str, str]] = []
     before = None
     while True:
-        page = await observations.newest(store, PROJECT, filter_, limit, before)
+        page = await observation_pages.newest(store, PROJECT, filter_, limit, before)
         found += [(o["trace_id"], o["id"]) for o in page.observations]
         if page.next is None:
             return found
@@ -146,7 +146,7 @@ async def test_lists_of_observations(name: str, store: Store, made: Made) -> Non
     assert wanted
     assert await walked(store, filter_, 40) == wanted
     assert await observations.count(store, PROJECT, filter_) == len(wanted)
-    page = await observations.page(store, PROJECT, filter_, offset=3, limit=20)
+    page = await observation_pages.page(store, PROJECT, filter_, offset=3, limit=20)
     assert [(o["trace_id"], o["id"]) for o in page] == wanted[3:23]
 
 
@@ -180,8 +180,8 @@ async def test_a_trace_without_its_time(store: Store, made: Made) -> None:
 
 
 async def test_large_columns_of_a_list_are_read_only_when_asked_for(store: Store, made: Made) -> None:
-    assert set((await observations.newest(store, PROJECT)).observations[0]) == set(SMALL)
-    page = await observations.newest(store, PROJECT, large=True)
+    assert set((await observation_pages.newest(store, PROJECT)).observations[0]) == set(SMALL)
+    page = await observation_pages.newest(store, PROJECT, names=[*SMALL, *LARGE])
     assert set(page.observations[0]) == {*SMALL, *LARGE}
     small = " ".join(SMALL.values())
     assert not any(column in small.split() for column in ("input", "output", "attributes_string"))

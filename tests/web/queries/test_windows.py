@@ -67,5 +67,5 @@ async def test_a_page_is_the_same_wherever_it_is_looked_for_first(
 def test_the_next_window_is_as_wide_as_the_last_one_tells(
     window_hours: int, found: int, missing: int, wanted_hours: int
 ) -> None:
-    width = traces._next_width(HOUR_NS, window_hours * HOUR_NS, found, missing)
+    width = traces.next_width(HOUR_NS, window_hours * HOUR_NS, found, missing)
     assert width == wanted_hours * HOUR_NS
