@@ -9,7 +9,7 @@ import logging
 from aiohttp import web
 
 from litefuse import __version__
-from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.asking import Inserting
 from litefuse.errors import StoreError
 from litefuse.log.base import Log
 from litefuse.settings import Settings
@@ -30,7 +30,7 @@ class Web:
     """Serves the page from `routes`. `store` may be a store that is not there yet: it is asked again and again."""
 
     def __init__(
-        self, settings: Settings, log: Log, store: Store, place: page.Place | None = None, command: str = "litefuse"
+        self, settings: Settings, log: Log, store: Inserting, place: page.Place | None = None, command: str = "litefuse"
     ) -> None:
         self._store = store
         self._api = Api(settings, log, store)
@@ -107,7 +107,7 @@ class Web:
 
 
 async def start_web(
-    settings: Settings, log: Log, store: Store, place: page.Place | None = None, command: str = "litefuse"
+    settings: Settings, log: Log, store: Inserting, place: page.Place | None = None, command: str = "litefuse"
 ) -> Web:
     """A running web role. `place` names where ingest is when that is not this process, `command` how `litefuse` is called
     from a shell here."""

@@ -3,7 +3,7 @@ store that is not reached yet, or a test's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -35,3 +35,11 @@ class Store(Protocol):
         settings: Mapping[str, str] | None = None,
         timeout: float | None = ...,
     ) -> Any: ...
+
+
+class Inserting(Store, Protocol):
+    """Also given rows. Raises StoreError; after any the rows may be stored or not."""
+
+    async def insert_arrow(
+        self, table: str, columns: Sequence[str], body: bytes, *, settings: Mapping[str, str], timeout: float
+    ) -> None: ...

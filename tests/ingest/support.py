@@ -57,6 +57,9 @@ class Store:
     ) -> Any:
         raise AssertionError("ingest writes nothing")
 
+    async def insert_arrow(self, table: str, columns: Any, body: bytes, *, settings: Any, timeout: float) -> None:
+        raise AssertionError("ingest writes nothing")
+
     def down(self) -> None:
         self.error = StoreUnavailable("connection refused")
 

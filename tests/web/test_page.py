@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -55,6 +55,11 @@ class Rows:
         settings: Mapping[str, str] | None = None,
         timeout: float | None = 1.0,
     ) -> Any:
+        raise AssertionError("pages write nothing")
+
+    async def insert_arrow(
+        self, table: str, columns: Sequence[str], body: bytes, *, settings: Mapping[str, str], timeout: float
+    ) -> None:
         raise AssertionError("pages write nothing")
 
 

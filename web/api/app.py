@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.asking import Inserting
 from litefuse.http.auth import Keys
 from litefuse.keys import KeyStore
 from litefuse.log.base import Log
@@ -18,7 +18,7 @@ from web.queries.bounded import Bounded
 class Api:
     """Everything but the sockets. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, log: Log, store: Store) -> None:
+    def __init__(self, settings: Settings, log: Log, store: Inserting) -> None:
         self._keys = Keys(KeyStore(store), settings.key_refresh_s)
         self._services = Services(settings, Bounded(store, settings), store, log)
 

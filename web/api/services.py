@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.asking import Inserting, Store
 from litefuse.log.base import Log
 from litefuse.settings import Settings
 
@@ -16,5 +16,5 @@ class Services:
 
     settings: Settings
     store: Store
-    writing: Store
+    writing: Inserting
     log: Log
