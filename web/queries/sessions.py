@@ -37,6 +37,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """What a list of sessions by page number shows. `start_ns` and `environment`: of its first trace."""
+
+    id: str
+    start_ns: int
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """`start_ns`: of the first trace; `last_start_ns`: of the last."""
 
@@ -116,6 +125,17 @@ def details(project_id: str, group: str, chosen: Sequence[str], low_ns: int, hig
     return bind(project_id, sql, values)
 
 
+def environments(project_id: str, chosen: Sequence[str], low_ns: int, high_ns: int) -> Statement:
+    """Of each of these sessions, whose traces' spans start in [low_ns, high_ns): id, environment of its first trace."""
+    values = Values()
+    names = values.texts(list(chosen))
+    sql = f"""
+        SELECT session_id AS id, argMin(environment, (start_time, trace_id))
+        FROM {_of("session_id", names, _saying("session_id", names, low_ns, high_ns, values))}
+        GROUP BY id"""
+    return bind(project_id, sql, values)
+
+
 def _of(group: str, names: str, saying: str) -> str:
     """A subquery: the merged traces of these groups, out of those that `saying` keeps. Parts of all hours are merged: a trace
     of another group may say one of these in the range, and its own later."""
@@ -186,6 +206,18 @@ async def sessions(
     """A page of sessions, the one that began last first (`by_last`: whose last trace is the newest)."""
     chosen = await _page(store, project_id, "session_id", range_ or Range(), offset, checked(limit))
     return [_session(row) for row in await _told(store, project_id, "session_id", chosen)]
+
+
+async def brief(
+    store: Store, project_id: str, range_: Range | None = None, *, offset: int = 0, limit: int = 50
+) -> list[Brief]:
+    """A page of sessions, the one that began last first, without reading spans."""
+    chosen = await _page(store, project_id, "session_id", range_ or Range(), offset, checked(limit))
+    if not chosen:
+        return []
+    low, high = min(row[1] for row in chosen), max(row[2] for row in chosen)
+    told = dict(await run(store, environments(project_id, [row[0] for row in chosen], low, high)))
+    return [Brief(id_, first, told[id_]) for id_, first, _ in chosen if id_ in told]
 
 
 async def session(store: Store, project_id: str, session_id: str) -> Session | None:

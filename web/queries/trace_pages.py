@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from litefuse.clickhouse.asking import Store
 from web.queries import numbers, traces
-from web.queries.merge import Filter
+from web.queries.conditions import Condition
+from web.queries.merge import Filter, merged, saying, where
 from web.queries.statement import OBSERVATIONS, PROJECT, Statement, Values, bind, run
 from web.queries.traces import Trace
 
@@ -39,6 +40,19 @@ async def page(
     return [known[id_] for _, id_, _ in found if id_ in known]
 
 
+def of_session(project_id: str, session_id: str, limit: int) -> Statement:
+    """The traces of a session, newest first, as `rows`."""
+    values = Values()
+    condition = [Condition("sessionId", "=", session_id)]
+    sql = f"""
+        SELECT {traces.ROW}
+        FROM {merged(saying(condition, None, values))}
+        WHERE {where(condition, values)}
+        ORDER BY start_time DESC, trace_id DESC
+        LIMIT {values.add("UInt64", limit)}"""
+    return bind(project_id, sql, values)
+
+
 def observation_ids(project_id: str, trace_ids: Sequence[str], low_ns: int, high_ns: int) -> Statement:
     """Trace id, and the ids of its observations in the order of their start; all of them start in [low_ns, high_ns)."""
     values = Values()
@@ -58,3 +72,8 @@ async def observation_ids_of(
     if not trace_ids:
         return {}
     return dict(await run(store, observation_ids(project_id, trace_ids, low_ns, high_ns)))
+
+
+async def in_session(store: Store, project_id: str, session_id: str, limit: int) -> list[Trace]:
+    """The traces of a session, newest first, at most so many, without their numbers."""
+    return await traces.told(store, project_id, await run(store, of_session(project_id, session_id, limit)))
