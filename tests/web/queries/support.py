@@ -67,6 +67,8 @@ class Span:
     own_metadata: Mapping[str, str] = field(default_factory=dict)
     costs: tuple[str | None, str | None] = (None, None)
     previews: tuple[str, str] | None = None
+    tools: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
     @property
     def is_root(self) -> bool:
@@ -117,6 +119,12 @@ class Span:
             "is_root": self.is_root,
             "is_app_root": self.app_root,
             "model": self.model,
+            "tool_definitions": dict.fromkeys(self.tools, "{}"),
+            "tool_calls.id": [f"call {n}" for n, _ in enumerate(self.called)],
+            "tool_calls.name": list(self.called),
+            "tool_calls.arguments": ["{}" for _ in self.called],
+            "tool_calls.type": ["function" for _ in self.called],
+            "tool_calls.index": [n for n, _ in enumerate(self.called)],
             "usage": {"input": self.tokens[0], "output": self.tokens[1]} if any(self.tokens) else {},
             "input_tokens": self.tokens[0],
             "output_tokens": self.tokens[1],
