@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +15,7 @@ from litefuse.keys import Key, Scope
 from web.api.errors import invalid, issue, refused
 from web.api.parameters import NoQuery
 from web.api.services import Services
+from web.api.values import loads
 
 PREFIX = "/api/public"
 
@@ -50,8 +50,8 @@ class Call:
             if len(body) > most:
                 raise RequestError(413, f"the body is larger than {most} bytes", close=True)
         try:
-            return orjson.loads(bytes(body))
-        except (ValueError, RecursionError):
+            return loads(bytes(body))
+        except ValueError:
             raise invalid("The body is not valid JSON") from None
 
     async def body(self, adapter: TypeAdapter[Any], most: int = 1_000_000) -> Any:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
+
+#: In JSON each backslash begins an escape: a pair of surrogates, half of one, or another.
+_HALVES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S
+)
 
 
 def time_text(ns: int) -> str:
@@ -60,22 +65,58 @@ def metadata(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dumps(value: Any) -> bytes:
-    """JSON, UTF-8. NaN and infinities are null. Text that is no Unicode (lone surrogates) gets U+FFFD, integers beyond 64 bit
-    stay exact."""
+    """JSON, UTF-8. NaN and infinities are null. Text that is no Unicode (lone surrogates) gets U+FFFD; integers beyond 64 bit
+    stay exact; nesting of any depth is written. Raises TypeError for what is no JSON value."""
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        return _written(value).encode("utf-8")
 
 
-def _plain(value: Any) -> Any:
-    """For the standard library's encoder, which takes what orjson does not."""
-    if isinstance(value, orjson.Fragment):
-        return json.loads(bytes(orjson.dumps(value)))
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def loads(body: bytes) -> Any:
+    """A client's JSON. Halves of characters, as text has them that was cut by its length, become U+FFFD. Raises ValueError."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        if _HALVES.search(body) is None:
+            raise
+        return orjson.loads(_HALVES.sub(_whole, body))
+
+
+def _whole(match: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if match["half"] else match[0]
+
+
+class _Raw(str):
+    """A piece of JSON that is written as it is."""
+
+
+def _written(value: Any) -> str:
+    """What orjson does not take, without recursion: its bound of depth is lower when it writes than when it reads."""
+    out: list[str] = []
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, _Raw):
+            out.append(one)
+        elif isinstance(one, Mapping):
+            parts = [_Raw("{")]
+            for number_, (key, entry) in enumerate(one.items()):
+                parts += [_Raw(f"{',' if number_ else ''}{_scalar(str(key))}:"), entry]
+            left += reversed([*parts, _Raw("}")])
+        elif isinstance(one, list | tuple):
+            parts = [_Raw("[")]
+            for number_, entry in enumerate(one):
+                parts += [_Raw(","), entry] if number_ else [entry]
+            left += reversed([*parts, _Raw("]")])
+        else:
+            out.append(_scalar(one))
+    return "".join(out)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return orjson.dumps(value).decode("utf-8")
