@@ -201,7 +201,7 @@ def _integer(raw: str, low: int, high: int) -> int:
 
 
 def _number(raw: str) -> float:
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", raw.strip(), re.ASCII) or len(raw) > 400:
+    if len(raw) > 400 or not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", raw.strip(), re.ASCII):
         raise Bad("invalid_type", f"{raw[:100]!r} is not a number")
     value = float(raw)
     if value in (float("inf"), float("-inf")):

@@ -30,11 +30,13 @@ _END_NS = 4_294_800_000 * 1_000_000_000
 #: An index finds who says these, so there is no need of windows.
 _INDEXED = ("id", "userId", "sessionId")
 
-#: A list's columns, in the order of Trace. The name is a rough one of traces without a root.
+#: The name of a trace, but for those without a root.
+ROUGH_NAME = "if(name_rank > 0, said_name, first_name)"
+#: A list's columns, in the order of Trace.
 ROW = (
     "trace_id, toUnixTimestamp64Nano(start_time), toUnixTimestamp64Nano(end_time), toUnixTimestamp64Nano(last_start), "
-    "name_rank, if(name_rank > 0, said_name, first_name), user_id, session_id, environment, release, version, tags, "
-    "metadata, public, input_preview, output_preview"
+    f"name_rank, {ROUGH_NAME}, user_id, session_id, environment, release, version, tags, metadata, public, input_preview, "
+    "output_preview"
 )
 
 #: What a page can be sorted by → column.
@@ -47,7 +49,7 @@ ORDERS: Mapping[str, str] = {
     "release": "release",
     "version": "version",
     "public": "public",
-    "bookmarked": "false",
+    "bookmarked": "trace_id",  # nothing is bookmarked: ids break ties
 }
 
 

@@ -140,6 +140,7 @@ def test_an_empty_value_is_none(name: str) -> None:
         ("score", "1,5", "invalid_type"),
         ("score", "0x1p3", "invalid_type"),
         ("score", "1" * 500, "invalid_type"),
+        ("score", "1" * 60_000 + "x", "invalid_type"),
         ("root", "True", "invalid_type"),
         ("root", "1", "invalid_type"),
         ("root", "yes", "invalid_type"),
