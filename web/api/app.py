@@ -10,6 +10,7 @@ from litefuse.keys import KeyStore
 from litefuse.log.base import Log
 from litefuse.settings import Settings
 from web.api.routes import ROUTES
+from web.api.score_writer import ScoreWriter
 from web.api.serve import handler
 from web.api.services import Services
 from web.queries.bounded import Bounded
@@ -20,7 +21,7 @@ class Api:
 
     def __init__(self, settings: Settings, log: Log, store: Inserting) -> None:
         self._keys = Keys(KeyStore(store), settings.key_refresh_s)
-        self._services = Services(settings, Bounded(store, settings), store, log)
+        self._services = Services(settings, Bounded(store, settings), store, log, ScoreWriter(store))
 
     async def start(self) -> None:
         """Does not raise when ClickHouse is down: `ready` says so."""
@@ -32,6 +33,7 @@ class Api:
 
     async def close(self) -> None:
         """Idempotent."""
+        await self._services.score_writer.close()
         await self._keys.close()
 
     def routes(self) -> list[web.RouteDef]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from litefuse.clickhouse.asking import Inserting, Store
 from litefuse.log.base import Log
 from litefuse.settings import Settings
+from web.api.score_writer import ScoreWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class Services:
     store: Store
     writing: Inserting
     log: Log
+    score_writer: ScoreWriter

@@ -21,8 +21,12 @@ _READ = re.compile(rf"\b(?:FROM|JOIN)\s+(?:litefuse\.)?({'|'.join(TABLES)})\b", 
 #: Rows of spans that are observations: one of type TRACE says something of its trace alone (POST /ingestion).
 OBSERVATIONS = "type != 'TRACE'"
 #: A login's defaults must not change what a statement says: FINAL stands in its text, where copies matter. Indexes are used
-#: with it all the same: what they know, ids and times, is the same in all copies.
-_SETTINGS: Mapping[str, str] = {"final": "0", "use_skip_indexes_if_final": "1"}
+#: with it all the same; of a score that has moved, in time or to another trace, its newer rows are found through its key.
+_SETTINGS: Mapping[str, str] = {
+    "final": "0",
+    "use_skip_indexes_if_final": "1",
+    "use_skip_indexes_if_final_exact_mode": "1",
+}
 
 
 class QueryError(ValueError):

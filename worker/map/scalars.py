@@ -3,9 +3,9 @@ sections 3, 4, 6 and 7)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from litefuse.environment import DEFAULT, environment_name
 from schemas.conventions import (
     FIELDS,
     LEVELS,
@@ -26,9 +26,6 @@ _MESSAGE, _PROVIDER = FIELDS["level_message"], FIELDS["provider"]
 _VERSION, _RELEASE = FIELDS["app_version"], FIELDS["release"]
 _RESOURCE_VERSION, _RESOURCE_RELEASE = RESOURCE_FIELDS["app_version"], RESOURCE_FIELDS["release"]
 
-#: The name Langfuse keeps for itself, and what may join it to what follows.
-_RESERVED = re.compile("(?:langfuse[-_]?)+")
-_ENVIRONMENT_NAME = re.compile("[a-z0-9_-]{1,40}")
 _JUDGE = "langfuse-llm-as-a-judge"
 
 
@@ -85,25 +82,13 @@ def environment(span: Span) -> str:
         if value is None or value == "":
             value = resource.get(key)
         if value is not None and value != "":
-            return _environment_name(value)
-    return "default"
+            return environment_name(value)
+    return DEFAULT
 
 
 def plain_environment(resource: Attributes) -> str:
     """What a span gets that has no attribute of its own."""
-    return _environment_name(first(resource, _ENVIRONMENT))
-
-
-def _environment_name(value: Value) -> str:
-    """Lower case, without Langfuse's own name before it, at most 40 characters; `default` for what is no such name."""
-    if not isinstance(value, str):
-        return "default"
-    name = value.lower()
-    if name.startswith("langfuse"):
-        reserved = _RESERVED.match(name)
-        name = name[reserved.end() :] if reserved else name
-    name = name[:40]
-    return name if _ENVIRONMENT_NAME.fullmatch(name) else "default"
+    return environment_name(first(resource, _ENVIRONMENT))
 
 
 def _is_judged(span: Span) -> bool:
