@@ -16,11 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from litefuse.otlp.values import KINDS, STATUS_CODES
 from litefuse.reasons import Reason
 from worker.attributes import Pairs, pairs_of, text, text_maps, typed_maps
-
-KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-STATUS_CODES = ("UNSET", "OK", "ERROR")
 
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.uint64]

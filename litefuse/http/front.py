@@ -24,6 +24,8 @@ logger = logging.getLogger("litefuse.http")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+#: Under it traces are read, with an id behind it; to the path itself, without the slash, they are sent.
+_OTLP_OUT = "/api/public/otel/v1/traces/"
 #: Paths that answer browsers of any origin, without credentials (architecture section 4).
 _OPEN = ("/v1/", "/api/public/")
 _ALLOWED_HEADERS = (
@@ -137,8 +139,8 @@ def _as_status(answer: web.HTTPException, request: web.Request) -> web.StreamRes
 
 
 def is_api(path: str) -> bool:
-    """Whether errors have the shape of the public API (public-api.md section 1.4)."""
-    return path.startswith("/api/") and not path.startswith("/api/public/otel/")
+    """Whether errors have the shape of the public API (public-api.md section 1.4): also where a trace is read as OTLP."""
+    return path.startswith("/api/") and (not path.startswith("/api/public/otel/") or path.startswith(_OTLP_OUT))
 
 
 def api_error(status: int, message: str, word: str, headers: Mapping[str, str] | None = None) -> web.Response:

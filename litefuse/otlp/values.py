@@ -26,6 +26,10 @@ from litefuse.otlp.schema import ARRAY_VALUE, KVLIST_VALUE
 #: nested messages, which is not much less; what is deeper could be given back to nobody as OTLP.
 MAX_DEPTH = 50
 
+#: Enum numbers by place: what the columns `kind` and `status_code` of `spans` call them. Others are stored as numbers.
+KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+STATUS_CODES = ("UNSET", "OK", "ERROR")
+
 _MARKS = frozenset(("bytesValue", "doubleValue", "kvlistValue"))
 
 
