@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import orjson
+from typing_extensions import TypedDict
 
 from litefuse.observation import observation_metadata
 from litefuse.prices.kinds import INPUT_NAMES, OUTPUT_NAMES, REQUESTS, TOTAL_NAMES

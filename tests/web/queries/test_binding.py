@@ -12,6 +12,7 @@ from litefuse.clickhouse.client import Store
 from tests.embedded.server import Server
 from tests.web.queries.support import HOUR, MONDAY, insert, random_trace
 from web.queries import (
+    contexts,
     merge,
     metrics,
     numbers,
@@ -81,6 +82,8 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         "window without its first": observations.window(project, of_spans, LOW, span_at, names, 1000, 1),
         "of keys": observations.of_keys(project, keys, names),
         "reach": observation_pages.reach(project, ids),
+        "contexts": contexts.statement(project, ids, named=True),
+        "contexts without names": contexts.statement(project, ids, named=False),
         "observations": observations.total(project, of_spans),
         "models": metrics.by_model(project, LOW, HIGH, "day", of_spans.conditions),
     }
