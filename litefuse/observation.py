@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from litefuse.ingested import SCOPE
 from litefuse.json_values import parsed
 from litefuse.otlp.values import float_text
 from schemas.metadata_names import (
@@ -39,9 +40,12 @@ def observation_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
     `scope_attributes`, `scope_attribute_types`, `metadata` and `tool_definitions`, map columns as dicts or as pairs; one
     that is absent is empty. `attributes` is left out for spans of the Langfuse SDKs, whose attributes are all fields; its
     values are text, other types as JSON text. Values of the resource and of the scope keep their types. Values of the
-    user's are the text that is stored: who shows them as JSON decodes each once.
+    user's are the text that is stored: who shows them as JSON decodes each once. What came by POST /ingestion has the names
+    of the user's and nothing else.
     """
     scope_name = row.get("scope_name") or ""
+    if scope_name == SCOPE:
+        return dict(row.get("metadata") or ())
     resource = _typed_columns(row, "resource")
     found: dict[str, Any] = {}
     if not scope_name.startswith("langfuse-sdk"):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from litefuse.telemetry import metrics as m
 from worker.map.columns import with_columns
+from worker.map.conventions import ingestion
 from worker.map.gate import Flags, Ints, look, resource_runs, resources_to_read
 from worker.map.one import Prices, map_span
 from worker.map.read import events, resources, spans
@@ -49,7 +50,7 @@ def map_spans(batch: pa.RecordBatch | None, prices: Prices) -> pa.RecordBatch | 
     projects = batch.column("project_id").take(pa.array(rows)).to_pylist()
     mapped = [map_span(span, project, prices) for span, project in zip(to_map, projects, strict=True)]
     m.SPANS_MAPPED.inc(len(mapped))
-    return with_columns(batch, flags, mapped, plain)
+    return ingestion.placed(with_columns(batch, flags, mapped, plain), rows, to_map)
 
 
 def _says_something(resource: Attributes) -> bool:

@@ -43,6 +43,7 @@ PREFIXES = (
     "haystack.",
     "langsmith.",
     "openai.",
+    "litefuse.",
 )
 #: Keys of conventions that have no prefix of their own.
 NAMES = frozenset(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from litefuse.ingested import SCOPE
 from litefuse.prices import Priced
 from litefuse.telemetry import metrics as m
+from worker.map.conventions import ingestion
 from worker.map.cost import stated_cost
 from worker.map.experiment import experiment
 from worker.map.first_token import completion_start
@@ -50,6 +52,8 @@ def map_span(span: Span, project_id: str, prices: Prices) -> Mapped:
         logger.debug("a span could not be mapped", exc_info=error)
         mapped.mapping_error = f"{type(error).__name__} in the mapping of this span"
         m.MAPPING_ERRORS.inc()
+    if span.scope_name == SCOPE:
+        ingestion.adjust(span, mapped)
     return mapped
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from litefuse.ingested import SCOPE
 from worker.map.values import Attributes, Value, parsed
 
 
@@ -53,7 +54,9 @@ class Span:
 
     @cached_property
     def is_root(self) -> bool:
-        """Without a parent, or said to be a root by `langfuse.internal.as_root` (section 16.1)."""
+        """Without a parent, or said to be a root by `langfuse.internal.as_root` (section 16.1). Of SCOPE none is."""
+        if self.scope_name == SCOPE:
+            return False
         return not self.parent_span_id or self.attributes.get("langfuse.internal.as_root") in (True, "true")
 
     def under(self, prefix: str) -> dict[str, Value]:
