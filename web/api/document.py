@@ -35,6 +35,7 @@ PATHS: Mapping[str, str] = {
     "traceId": "id of the trace; may have slashes",
     "observationId": "id of the observation; may have slashes",
     "sessionId": "id of the session; may have slashes",
+    "projectId": "id of the project",
     "scoreId": "id of the score; may have slashes",
 }
 
