@@ -98,6 +98,17 @@ class Store:
             result = await client.query(sql, dict(parameters or {}), settings=self._settings(settings))
             return list(map(tuple, result.result_rows))
 
+    async def blocks(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
+        """The rows of a SELECT as they come, some at a time: a result of any size in bounded memory. Without a deadline; to be
+        closed (contextlib.aclosing) by whoever stops early."""
+        async with self._call(None) as client:
+            stream = await client.query_row_block_stream(sql, dict(parameters or {}), settings=self._settings(settings))
+            async with stream:
+                async for block in stream:
+                    yield block
+
     async def raw(
         self,
         sql: str,

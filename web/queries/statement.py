@@ -22,7 +22,7 @@ _READ = re.compile(rf"\b(?:FROM|JOIN)\s+(?:litefuse\.)?({'|'.join(TABLES)})\b", 
 OBSERVATIONS = "type != 'TRACE'"
 #: A login's defaults must not change what a statement says: FINAL stands in its text, where copies matter. Indexes are used
 #: with it all the same; of a score that has moved, in time or to another trace, its newer rows are found through its key.
-_SETTINGS: Mapping[str, str] = {
+SETTINGS: Mapping[str, str] = {
     "final": "0",
     "use_skip_indexes_if_final": "1",
     "use_skip_indexes_if_final_exact_mode": "1",
@@ -73,4 +73,4 @@ def bind(project_id: str, sql: str, values: Values | None = None) -> Statement:
 
 async def run(store: Store, statement: Statement, *, timeout: float = 30.0) -> list[tuple[Any, ...]]:
     """Its rows."""
-    return await store.rows(statement.sql, statement.parameters, settings=_SETTINGS, timeout=timeout)
+    return await store.rows(statement.sql, statement.parameters, settings=SETTINGS, timeout=timeout)
