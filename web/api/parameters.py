@@ -90,7 +90,7 @@ def limit(*, low: int = 1, high: int = 100, default: int = 50) -> Any:
 
 def number(help: str) -> Any:
     """`float | None`, finite."""
-    return _field(Parameter(help, {"type": "number"}, _number))
+    return _field(Parameter(help, {"type": "number"}, read_number))
 
 
 def time(help: str) -> Any:
@@ -100,7 +100,7 @@ def time(help: str) -> Any:
 
 def flag(help: str, *, default: bool | None = None) -> Any:
     """`bool | None`."""
-    return _field(Parameter(help, {"type": "boolean"}, _flag, default=default))
+    return _field(Parameter(help, {"type": "boolean"}, read_flag, default=default))
 
 
 def choice(help: str, values: Sequence[str], *, fold: bool = False) -> Any:
@@ -200,7 +200,7 @@ def _integer(raw: str, low: int, high: int) -> int:
     return value
 
 
-def _number(raw: str) -> float:
+def read_number(raw: str) -> float:
     if len(raw) > 400 or not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", raw.strip(), re.ASCII):
         raise Bad("invalid_type", f"{raw[:100]!r} is not a number")
     value = float(raw)
@@ -209,7 +209,7 @@ def _number(raw: str) -> float:
     return value
 
 
-def _flag(raw: str) -> bool:
+def read_flag(raw: str) -> bool:
     if raw not in _TRUE_FALSE:
         raise Bad("invalid_type", f"{raw[:100]!r} is neither true nor false")
     return _TRUE_FALSE[raw]

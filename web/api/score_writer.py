@@ -10,18 +10,16 @@ files, also when everything stops now.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from litefuse.clickhouse.asking import Inserting
 from litefuse.errors import RowRefused, StoreError
 from litefuse.telemetry.logs import event
-from web.api.errors import ApiError, invalid
+from web.api.errors import invalid
+from web.api.group import Group, later
 from web.queries import scores as queries
 from web.queries.new_scores import COLUMNS, Deleted, Known, NewScore, Write, block, last, planned
 from web.queries.statement import run
@@ -36,8 +34,6 @@ _WAITING_BYTES = 64 << 20
 _BLOCK_BYTES = 8 << 20
 #: Seconds that a block has. Clients give up earlier, and repeat.
 _TIMEOUT_S = 20.0
-#: Seconds for which the last blocks are waited for at the end.
-_CLOSE_S = 10.0
 _IDS = 1000
 _INSERT = {
     "async_insert": "0",
@@ -61,89 +57,37 @@ async def delete(services: Services, project_id: str, ids: Iterable[str]) -> Non
     await services.score_writer.write([Deleted(project_id, id_) for id_ in ids])
 
 
-@dataclass(slots=True)
-class _Request:
-    writes: Sequence[Write]
-    size: int
-    stored: asyncio.Future[None]
-
-
 class ScoreWriter:
     """Belongs to one event loop."""
 
     def __init__(self, store: Inserting, waiting_bytes: int = _WAITING_BYTES) -> None:
         self._store = store
-        self._most = waiting_bytes
-        self._waiting: deque[_Request] = deque()
-        self._bytes = 0
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._group: Group[Sequence[Write]] = Group("scores", self._work, waiting_bytes, _BLOCK_BYTES)
 
     async def write(self, writes: Sequence[Write]) -> None:
         """As the functions above."""
         if not writes:
             return
-        size = sum(one.size for one in writes)
-        if self._closed or (self._bytes and self._bytes + size > self._most):
-            raise _later()
-        request = _Request(writes, size, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
-        self._bytes += size
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="scores")
-        await request.stored
+        try:
+            await self._group.add(writes, sum(one.size for one in writes))
+        except RowRefused as error:
+            event(logger, logging.WARNING, "ClickHouse refuses a score", error=str(error))
+            raise invalid("The scores cannot be stored") from None
 
     async def close(self) -> None:
         """Writes what waits, for a bounded time. Idempotent."""
-        self._closed = True
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=_CLOSE_S)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._group.close()
 
-    # -- inside --------------------------------------------------------------------------------------------------------
-
-    async def _run(self) -> None:
-        while self._waiting:
-            together = self._next()
-            try:
-                await self._answer(together)
-            finally:  # also when it is cancelled: nobody waits for ever
-                self._bytes -= sum(request.size for request in together)
-                for request in together:
-                    if not request.stored.done():
-                        request.stored.set_exception(_later())
-
-    def _next(self) -> list[_Request]:
-        """The requests of the next block."""
-        together = [self._waiting.popleft()]
-        size = together[0].size
-        while self._waiting and size + self._waiting[0].size <= _BLOCK_BYTES:
-            together.append(self._waiting.popleft())
-            size += together[-1].size
-        return together
-
-    async def _answer(self, together: Sequence[_Request]) -> None:
-        failed: Exception | None = None
+    async def _work(self, together: Sequence[Sequence[Write]]) -> None:
+        """Raises RowRefused, ApiError."""
         try:
-            await self._write([one for request in together for one in request.writes])
-        except RowRefused as error:
-            if len(together) > 1:  # one of them holds what is refused: the others are no part of that
-                for request in together:
-                    await self._answer([request])
-                return
-            event(logger, logging.WARNING, "ClickHouse refuses a score", error=str(error))
-            failed = invalid("The scores cannot be stored")
+            await self._write([one for writes in together for one in writes])
+        except RowRefused:
+            raise
         except StoreError as error:
             event(logger, logging.WARNING, "scores are not stored", error=str(error), requests=len(together))
-            failed = _later()
-        for request in together:
-            if request.stored.done():  # whoever asked has gone
-                continue
-            if failed is None:
-                request.stored.set_result(None)
-            else:
-                request.stored.set_exception(failed)
+            # Whatever it is, SDKs have to repeat it: of 422, which a read gets that takes too long, they would not.
+            raise later() from None
 
     async def _write(self, writes: Iterable[Write]) -> None:
         """Raises StoreError."""
@@ -182,7 +126,3 @@ def _by_project(writes: Iterable[Write]) -> list[tuple[str, list[str]]]:
     for one in writes:
         found.setdefault(one.project_id, []).append(one.id)
     return list(found.items())
-
-
-def _later() -> ApiError:
-    return ApiError(503, "Service Unavailable", "ServiceUnavailableError", retry_after=1)

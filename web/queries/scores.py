@@ -200,15 +200,14 @@ async def newest(
 
 async def page(
     store: Store, project_id: str, filter_: Filter | None = None, offset: int = 0, limit: int = 50
-) -> tuple[list[Score], bool]:
-    """A page by its number, and whether there is another behind it."""
+) -> list[Score]:
+    """A page by its number."""
     filter_ = filter_ or Filter()
-    wanted = checked(limit) + 1
-    if offset + wanted <= _FEW:
-        found = (await _walk(store, project_id, filter_, offset + wanted, None))[offset:]
+    if offset + checked(limit) <= _FEW:
+        found = (await _walk(store, project_id, filter_, offset + limit, None))[offset : offset + limit]
     else:
-        found = [Position(0, row[0]) for row in await run(store, at_offset(project_id, filter_, offset, wanted))]
-    return await _told(store, project_id, found[:limit]), len(found) > limit
+        found = [Position(0, row[0]) for row in await run(store, at_offset(project_id, filter_, offset, limit))]
+    return await _told(store, project_id, found)
 
 
 async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
