@@ -23,7 +23,8 @@ MONDAY = 1_780_272_000 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a test says of a span; `row` has the columns. `copy` counts its re-sends: the newest has the greatest."""
+    """What a test says of a span; `row` has the columns. `copy` counts its re-sends: the newest has the greatest. `more`: columns as
+    they are."""
 
     trace_id: str
     span_id: str
@@ -69,6 +70,7 @@ class Span:
     previews: tuple[str, str] | None = None
     tools: tuple[str, ...] = ()
     called: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_root(self) -> bool:
@@ -138,6 +140,7 @@ class Span:
             "prompt_version": self.prompt[1],
             "metadata": dict(self.own_metadata),
             "completion_start_time": None if self.first_token is None else _time(self.first_token),
+            **self.more,
         }
 
 
