@@ -6,7 +6,6 @@ import json
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
