@@ -9,10 +9,12 @@ from litefuse.http.auth import Keys
 from litefuse.keys import KeyStore
 from litefuse.log.base import Log
 from litefuse.settings import Settings
+from web.api.ingestion_writer import IngestionWriter
 from web.api.routes import ROUTES
 from web.api.score_writer import ScoreWriter
 from web.api.serve import handler
 from web.api.services import Services
+from web.api.trace_deleter import TraceDeleter
 from web.queries.bounded import Bounded
 
 
@@ -21,7 +23,15 @@ class Api:
 
     def __init__(self, settings: Settings, log: Log, store: Inserting) -> None:
         self._keys = Keys(KeyStore(store), settings.key_refresh_s)
-        self._services = Services(settings, Bounded(store, settings), store, log, ScoreWriter(store))
+        self._services = Services(
+            settings,
+            Bounded(store, settings),
+            store,
+            log,
+            ScoreWriter(store),
+            TraceDeleter(store),
+            IngestionWriter(store, log),
+        )
 
     async def start(self) -> None:
         """Does not raise when ClickHouse is down: `ready` says so."""
@@ -33,7 +43,9 @@ class Api:
 
     async def close(self) -> None:
         """Idempotent."""
+        await self._services.ingestion_writer.close()
         await self._services.score_writer.close()
+        await self._services.trace_deleter.close()
         await self._keys.close()
 
     def routes(self) -> list[web.RouteDef]:

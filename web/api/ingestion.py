@@ -2,6 +2,124 @@
 
 from __future__ import annotations
 
-from web.api.route import Route
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NotRequired
 
-ROUTES: tuple[Route, ...] = ()
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from litefuse.keys import Scope
+from litefuse.otlp.check import Window
+from web.api.errors import issue, refused
+from web.api.ingestion_events import Event, Refused, ScoreEvent, read
+from web.api.ingestion_writer import Sender, Sent, numbered
+from web.api.parameters import NoQuery
+from web.api.route import Answer, Call, Route
+
+logger = logging.getLogger("litefuse.web")
+
+#: 4.5 MB. SDKs send 2.5 MB at most.
+MAX_BODY_BYTES = 4_718_592
+#: Events of larger requests are read in a thread.
+_SMALL_EVENTS = 50
+_SDK_CHARS = 200
+
+
+class IngestionEvent(TypedDict):
+    """`timestamp` is ISO 8601; `body` depends on the type."""
+
+    id: Annotated[str, Field(min_length=1, max_length=800)]
+    type: str
+    timestamp: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    body: dict[str, Any]
+
+
+class Batch(TypedDict):
+    batch: list[IngestionEvent]
+    metadata: NotRequired[Any]
+
+
+class Success(TypedDict):
+    """`id` is that of the event."""
+
+    id: str
+    status: int
+
+
+class Failure(TypedDict):
+    """`id` is that of the event."""
+
+    id: str
+    status: int
+    message: NotRequired[str]
+    error: NotRequired[Any]
+
+
+class Ingested(TypedDict):
+    successes: list[Success]
+    errors: list[Failure]
+
+
+async def ingest(call: Call, _: NoQuery) -> Answer:
+    """207 with what became of each event, once all that were accepted are stored."""
+    sent = await call.json(MAX_BODY_BYTES)
+    batch = sent.get("batch") if isinstance(sent, Mapping) else None
+    if not isinstance(batch, list):
+        raise refused([issue("invalid_type", ["batch"], "batch is not a list of events")])
+    writer, sender = call.services.ingestion_writer, _sender(call)
+    now = writer.now(len(batch))
+    window = Window.of(now, sender.retention_days)
+    if len(batch) > _SMALL_EVENTS:
+        found = await asyncio.to_thread(_read, batch, window, call.bearer)
+    else:
+        found = _read(batch, window, call.bearer)
+    events = [one for one in found if isinstance(one, Event)]
+    await writer.write(Sent(sender, numbered(events, now)), call.request.content_length or MAX_BODY_BYTES)
+    return Answer(_answer(found), 207)
+
+
+def _read(batch: Sequence[Any], window: Window, bearer: bool) -> list[Event | ScoreEvent | Refused]:
+    found = (read(sent, window, bearer=bearer) for sent in batch)
+    return [one for one in found if one is not None]
+
+
+def _answer(found: Sequence[Event | ScoreEvent | Refused]) -> dict[str, Any]:
+    return {
+        "successes": [{"id": one.id, "status": 201} for one in found if not isinstance(one, Refused)],
+        "errors": [one.entry for one in found if isinstance(one, Refused)],
+    }
+
+
+def _sender(call: Call) -> Sender:
+    return Sender(
+        call.project_id,
+        call.key.public_key,
+        call.key.retention_days or call.services.settings.retention_days,
+        _sdk(call, "name"),
+        _sdk(call, "version"),
+    )
+
+
+def _sdk(call: Call, what: str) -> str:
+    """The older SDKs write underscores."""
+    headers = call.request.headers
+    return (headers.get(f"x-langfuse-sdk-{what}") or headers.get(f"x_langfuse_sdk_{what}") or "")[:_SDK_CHARS]
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/ingestion",
+        ingest,
+        "Traces, observations and scores as events, in a batch",
+        "Ingestion",
+        answer=Ingested,
+        body=Batch,
+        need=Scope.INGEST,
+        bearer=True,
+        status=207,
+        errors=(413,),
+    ),
+)

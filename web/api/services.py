@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from litefuse.clickhouse.asking import Inserting, Store
 from litefuse.log.base import Log
 from litefuse.settings import Settings
+from web.api.ingestion_writer import IngestionWriter
 from web.api.score_writer import ScoreWriter
+from web.api.trace_deleter import TraceDeleter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,5 @@ class Services:
     writing: Inserting
     log: Log
     score_writer: ScoreWriter
+    trace_deleter: TraceDeleter
+    ingestion_writer: IngestionWriter

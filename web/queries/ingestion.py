@@ -1,0 +1,111 @@
+"""What POST /ingestion was told of traces and observations, as the table `ingestion_events` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from litefuse.clickhouse.asking import Inserting, Store
+from web.queries.statement import PROJECT, Statement, Values, bind, run
+
+#: Seconds that a statement has. Clients give up at about as many, and repeat.
+_TIMEOUT_S = 15.0
+_INSERT = {
+    "async_insert": "0",
+    # One INSERT is one block, hence atomic.
+    "min_insert_block_size_rows": "1000000000",
+    "min_insert_block_size_bytes": "1099511627776",
+    "max_insert_block_size": "1000000000",
+}
+#: Characters of ids in one statement.
+_CHARACTERS = 200_000
+
+
+class Stored(NamedTuple):
+    """Times are Unix ns; `body` is JSON."""
+
+    kind: str
+    object_id: str
+    event_id: str
+    trace_id: str
+    type: str
+    at_ns: int
+    body: str
+    received_ns: int
+
+
+class NewEvent(NamedTuple):
+    """A row to write. Times are Unix ns; `body` is JSON, `trace_id` empty when it is not known."""
+
+    project_id: str
+    kind: str
+    object_id: str
+    event_id: str
+    trace_id: str
+    type: str
+    timestamp: int
+    body: str
+    received_at: int
+    retention_days: int
+
+
+_TYPES = {"timestamp": pa.timestamp("ns"), "received_at": pa.timestamp("ns"), "retention_days": pa.uint32()}
+_SCHEMA = pa.schema([(name, _TYPES.get(name, pa.large_string())) for name in NewEvent._fields])
+
+
+def statement(project_id: str, kind: str, object_ids: Sequence[str]) -> Statement:
+    """All events of these objects."""
+    values = Values()
+    sql = f"""
+        SELECT kind, object_id, event_id, trace_id, type, toUnixTimestamp64Nano(timestamp), body,
+            toUnixTimestamp64Nano(received_at)
+        FROM ingestion_events FINAL
+        WHERE {PROJECT} AND kind = {values.text(kind)} AND object_id IN {values.texts(list(object_ids))}"""
+    return bind(project_id, sql, values)
+
+
+async def of_objects(store: Store, project_id: str, kind: str, object_ids: Collection[str]) -> list[Stored]:
+    """All events of these objects, in no order."""
+    found: list[Stored] = []
+    for part in _parts(object_ids):
+        found += [Stored(*row) for row in await run(store, statement(project_id, kind, part), timeout=_TIMEOUT_S)]
+    return found
+
+
+async def insert(store: Inserting, events: Iterable[NewEvent]) -> None:
+    """Returns when they are stored. An event that is there is replaced. Raises StoreError."""
+    columns = [pa.array(values, _SCHEMA.field(i).type) for i, values in enumerate(zip(*events, strict=True))]
+    if not columns:
+        return
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, _SCHEMA) as stream:
+        stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
+    body = sink.getvalue().to_pybytes()
+    await store.insert_arrow("ingestion_events", NewEvent._fields, body, settings=_INSERT, timeout=_TIMEOUT_S)
+
+
+async def forget(store: Inserting, project_id: str, kind: str, object_id: str, trace_id: str) -> None:
+    """Have the rows of an object removed that name another trace than this one, or none: a deletion of the trace would not find
+    them. Returns when ClickHouse has noted it."""
+    await store.command(
+        "ALTER TABLE ingestion_events DELETE WHERE project_id = {project:String} AND kind = {kind:String} "
+        "AND object_id = {object:String} AND trace_id != {trace:String}",
+        {"project": project_id, "kind": kind, "object": object_id, "trace": trace_id},
+        settings={"mutations_sync": "0"},
+        timeout=_TIMEOUT_S,
+    )
+
+
+def _parts(ids: Collection[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    size = 0
+    for id_ in ids:
+        if part and size + len(id_) > _CHARACTERS:
+            yield part
+            part, size = [], 0
+        part.append(id_)
+        size += len(id_) + 3
+    if part:
+        yield part
