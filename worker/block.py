@@ -189,7 +189,17 @@ def without(part: Part, places: Set[tuple[int, int]]) -> tuple[Part, str]:
 
 def copies(part: Part) -> int:
     """Rows of a part that repeat the ids of another of its rows: re-sends, which ClickHouse collapses."""
-    words = np.concatenate([_words(part.spans, "trace_id", 4), _words(part.spans, "span_id", 2)], axis=1)
+    ids = part.spans.select(["trace_id", "span_id"])
+    fixed = np.logical_and(*(_lengths(ids, name) == size for name, size in (("trace_id", 32), ("span_id", 16))))
+    if fixed.all():
+        return _copies(ids)
+    texts = ids.filter(pa.array(~fixed))  # as POST /ingestion has them
+    different = set(zip(texts.column(0).to_pylist(), texts.column(1).to_pylist(), strict=True))
+    return _copies(ids.filter(pa.array(fixed))) + len(texts) - len(different)
+
+
+def _copies(ids: pa.Table) -> int:
+    words = np.concatenate([_words(ids, "trace_id", 4), _words(ids, "span_id", 2)], axis=1)
     mixed = (words * _MIX).sum(axis=1, dtype=np.uint64)
     return int(len(mixed) - len(np.unique(mixed ^ (mixed >> np.uint64(29)))))
 
@@ -208,8 +218,14 @@ _MIX = np.array(
 )
 
 
+def _lengths(spans: pa.Table, name: str) -> npt.NDArray[np.int32]:
+    column = spans.column(name).combine_chunks()
+    offsets = np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, column.offset * 4)
+    return offsets[1:] - offsets[:-1]
+
+
 def _words(spans: pa.Table, name: str, count: int) -> npt.NDArray[np.uint64]:
-    """Ids in hex as `count` 64-bit words a row. All have the length that the checks have seen to."""
+    """Ids in hex as `count` 64-bit words a row."""
     column = spans.column(name).combine_chunks()
     _, offset_buffer, data = column.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32, len(column) + 1, column.offset * 4)

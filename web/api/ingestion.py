@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired
 
@@ -12,13 +11,12 @@ from typing_extensions import TypedDict
 
 from litefuse.keys import Scope
 from litefuse.otlp.check import Window
+from web.api import score_writer
 from web.api.errors import issue, refused
-from web.api.ingestion_events import Event, Refused, ScoreEvent, read
+from web.api.ingestion_events import Event, Refused, Rules, ScoreEvent, read
 from web.api.ingestion_writer import Sender, Sent, numbered
 from web.api.parameters import NoQuery
 from web.api.route import Answer, Call, Route
-
-logger = logging.getLogger("litefuse.web")
 
 #: 4.5 MB. SDKs send 2.5 MB at most.
 MAX_BODY_BYTES = 4_718_592
@@ -70,18 +68,19 @@ async def ingest(call: Call, _: NoQuery) -> Answer:
         raise refused([issue("invalid_type", ["batch"], "batch is not a list of events")])
     writer, sender = call.services.ingestion_writer, _sender(call)
     now = writer.now(len(batch))
-    window = Window.of(now, sender.retention_days)
+    rules = Rules(call.project_id, sender.retention_days, Window.of(now, sender.retention_days), call.bearer)
     if len(batch) > _SMALL_EVENTS:
-        found = await asyncio.to_thread(_read, batch, window, call.bearer)
+        found = await asyncio.to_thread(_read, batch, rules)
     else:
-        found = _read(batch, window, call.bearer)
+        found = _read(batch, rules)
+    await score_writer.write(call.services, [one.score for one in found if isinstance(one, ScoreEvent)])
     events = [one for one in found if isinstance(one, Event)]
     await writer.write(Sent(sender, numbered(events, now)), call.request.content_length or MAX_BODY_BYTES)
     return Answer(_answer(found), 207)
 
 
-def _read(batch: Sequence[Any], window: Window, bearer: bool) -> list[Event | ScoreEvent | Refused]:
-    found = (read(sent, window, bearer=bearer) for sent in batch)
+def _read(batch: Sequence[Any], rules: Rules) -> list[Event | ScoreEvent | Refused]:
+    found = (read(sent, rules) for sent in batch)
     return [one for one in found if one is not None]
 
 

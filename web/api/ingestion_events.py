@@ -13,8 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from litefuse.otlp.check import Window
+from web.api import score_body
 from web.api.errors import issue
 from web.api.parameters import Bad, time_ns
+from web.api.score_body import INGESTED, Given, new_score
+from web.queries.new_scores import NewScore
 
 MAX_ID = 800
 TRACE, OBSERVATION = "trace", "observation"
@@ -173,11 +176,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ScoreEvent:
-    """A score; its body is checked by who keeps scores."""
-
     id: str
-    at_ns: int
-    sent: Mapping[str, Any]
+    score: NewScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,21 +194,31 @@ class Refused:
         return {"id": self.id, "status": self.status, "message": self.message, "error": self.error}
 
 
-def read(sent: Any, window: Window, *, bearer: bool = False) -> Event | ScoreEvent | Refused | None:
-    """One event of a batch; None for what is dropped. `window`: times that are kept. `bearer`: only scores may be sent."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`window`: times of spans that are kept. `bearer`: only scores may be sent."""
+
+    project_id: str
+    retention_days: int
+    window: Window
+    bearer: bool = False
+
+
+def read(sent: Any, rules: Rules) -> Event | ScoreEvent | Refused | None:
+    """One event of a batch; None for what is dropped."""
     id_ = sent.get("id") if isinstance(sent, Mapping) else None
     id_ = id_ if isinstance(id_, str) else ""
     kind = sent.get("type") if isinstance(sent, Mapping) else None
     if kind == SDK_LOG:
         return None
-    if bearer and kind != SCORE_CREATE:
+    if rules.bearer and kind != SCORE_CREATE:
         return Refused(
             id_, 401, "Access denied: with the public key alone only scores can be sent", "UnauthorizedError"
         )
     try:
         envelope = _Envelope.model_validate(sent)
         if kind == SCORE_CREATE:
-            return ScoreEvent(envelope.id, envelope.timestamp, envelope.body)
+            return _score(envelope, rules)
         if kind not in TYPES:
             return _refused(
                 id_, [issue("invalid_value", ["type"], f"{str(kind)[:100]!r} is none of {', '.join(TYPES)}")]
@@ -219,8 +229,18 @@ def read(sent: Any, window: Window, *, bearer: bool = False) -> Event | ScoreEve
         event = parsed(envelope.id, envelope.type, envelope.timestamp, envelope.body)
     except ValidationError as error:
         return _refused(id_, _issues(error, "body"))
-    late = outside(event, window)
+    late = outside(event, rules.window)
     return _refused(id_, late) if late else event
+
+
+def _score(envelope: _Envelope, rules: Rules) -> ScoreEvent | Refused:
+    """A score is given at the time of its event. Without an id it has that of its event: it may be sent again."""
+    body = {**envelope.body, "id": envelope.body.get("id") or envelope.id, "timestamp": None}
+    try:
+        given = Given(rules.project_id, envelope.timestamp, rules.retention_days, INGESTED)
+        return ScoreEvent(envelope.id, new_score(body, given))
+    except score_body.Refused as error:
+        return _refused(envelope.id, [{**one, "path": ["body", *one["path"]]} for one in error.issues])
 
 
 def parsed(id_: str, type_: str, at_ns: int, sent: Mapping[str, Any], received_ns: int = 0) -> Event:
