@@ -12,6 +12,7 @@ from urllib.parse import quote
 from typing_extensions import TypedDict
 
 from web.api.observation import ObservationV1
+from web.api.score import ScoreV1
 from web.api.values import decoded, metadata, number, or_none, seconds, time_text
 from web.queries.numbers import Numbers
 from web.queries.traces import Trace
@@ -64,7 +65,7 @@ class TraceWhole(_Asked):
     """With its observations, by start time, and its scores."""
 
     observations: list[ObservationV1]
-    scores: list[Any]
+    scores: list[ScoreV1]
 
 
 def in_session(trace: Trace, project_id: str, texts: tuple[str, str]) -> TraceInSession:
@@ -114,7 +115,7 @@ def whole(
     texts: tuple[str, str],
     rows: Sequence[Mapping[str, Any]],
     observations: Sequence[ObservationV1],
-    scores: Sequence[Any],
+    scores: Sequence[ScoreV1],
     built_in: Mapping[str, Any],
 ) -> TraceWhole:
     """A trace with its numbers. `rows`: its observations as the queries give them, for the latency; `built_in`: attributes,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from litefuse.keys import Scope
 from web.api import fields, filters, paging, trace
 from web.api import parameters as p
 from web.api.errors import invalid, not_found
@@ -17,9 +19,10 @@ from web.api.filter_columns import TRACES
 from web.api.observation import ObservationV1, observation_v1
 from web.api.paging import PageMeta
 from web.api.route import Call, Route
+from web.api.score import score_v1
 from web.api.trace import GROUPS, TraceListed, TraceWhole
 from web.api.trace_metadata import COLUMNS, built_in
-from web.queries import numbers, observations, texts, totals, trace_pages, traces
+from web.queries import numbers, observations, scores, texts, totals, trace_pages, traces
 from web.queries.conditions import Condition
 from web.queries.merge import Filter
 from web.queries.traces import Trace
@@ -50,6 +53,15 @@ class TracesQuery:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceQuery:
     fields: str | None = p.text(f"comma-separated, of {', '.join(GROUPS)}; all by default", empty=True)
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+class Deletion(TypedDict):
+    traceIds: Annotated[list[str], Field(min_length=1, max_length=1000)]
+
+
+class Told(TypedDict):
+    message: str
 
 
 class TracePage(TypedDict):
@@ -115,11 +127,11 @@ async def listed(call: Call, found: Sequence[Trace], groups: frozenset[str]) -> 
     def asked(group: str) -> list[str]:
         return ids if group in groups else []
 
-    summed, said, members, scores = await asyncio.gather(
+    summed, said, members, scored = await asyncio.gather(
         numbers.of_traces(call.store, call.project_id, asked("metrics"), *within),
         texts.of_traces(call.store, call.project_id, asked("io"), *within),
         trace_pages.observation_ids_of(call.store, call.project_id, asked("observations"), *within),
-        _scores(call, asked("scores")),
+        scores.of_traces(call.store, call.project_id, asked("scores")),
     )
     return [
         trace.listed(
@@ -128,7 +140,7 @@ async def listed(call: Call, found: Sequence[Trace], groups: frozenset[str]) -> 
             groups,
             said.get(one.id, _NO_TEXTS),
             members.get(one.id, ()),
-            scores.get(one.id, ()),
+            [score.id for score in scored.get(one.id, ())],
         )
         for one in found
     ]
@@ -142,10 +154,10 @@ async def one(call: Call, query: TraceQuery) -> TraceWhole:
         raise not_found(f"Trace {id_} not found within authorized project")
     found = there[0]
     names = _columns(groups)
-    rows, said, scores = await asyncio.gather(
+    rows, said, scored = await asyncio.gather(
         observations.of(store, project_id, found, names) if names else _nothing(),
         texts.of_traces(store, project_id, [id_] if "io" in groups else [], *traces.span_range(there)),
-        _scores(call, [id_] if "scores" in groups else []),
+        scores.of_traces(store, project_id, [id_] if "scores" in groups else []),
     )
     shown: list[ObservationV1] = []
     if "observations" in groups:
@@ -159,7 +171,7 @@ async def one(call: Call, query: TraceQuery) -> TraceWhole:
         said.get(id_, _NO_TEXTS),
         rows if "metrics" in groups else (),
         shown,
-        scores.get(id_, ()),
+        [score_v1(score, project_id) for score in scored.get(id_, ())],
         built_in(rows) if "io" in groups else {},
     )
 
@@ -180,8 +192,23 @@ async def _nothing() -> list[observations.Observation]:
     return []
 
 
-async def _scores(call: Call, ids: Sequence[str]) -> Mapping[str, Sequence[Any]]:
-    return {}
+# -- deleting ------------------------------------------------------------------------------------------------------------
+
+_DELETION = TypeAdapter(Deletion)
+#: A thousand ids of 800 characters.
+_MOST_BYTES = 4_500_000
+
+
+async def delete_one(call: Call, _: p.NoQuery) -> Told:
+    """Unknown ids are fine: the trace may be on its way."""
+    await call.services.trace_deleter.delete(call.project_id, [call.path("traceId")])
+    return {"message": "Trace deleted successfully"}
+
+
+async def delete_many(call: Call, _: p.NoQuery) -> Told:
+    body: Deletion = await call.body(_DELETION, _MOST_BYTES)
+    await call.services.trace_deleter.delete(call.project_id, body["traceIds"])
+    return {"message": "Traces deleted successfully"}
 
 
 ROUTES: tuple[Route, ...] = (
@@ -204,5 +231,26 @@ ROUTES: tuple[Route, ...] = (
         answer=TraceWhole,
         query=TraceQuery,
         errors=(404, 422),
+    ),
+    Route(
+        "DELETE",
+        "/traces/{traceId}",
+        delete_one,
+        "Delete a trace with its observations and scores, soon",
+        "Traces",
+        answer=Told,
+        need=Scope.ALL,
+        errors=(503,),
+    ),
+    Route(
+        "DELETE",
+        "/traces",
+        delete_many,
+        "Delete up to 1000 traces with their observations and scores, soon",
+        "Traces",
+        answer=Told,
+        body=Deletion,
+        need=Scope.ALL,
+        errors=(413, 503),
     ),
 )
