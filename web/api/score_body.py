@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -113,10 +112,8 @@ def new_score(body: Any, given: Given) -> NewScore:
 
 def _valued(value: Any, data_type: str | None, issues: list[Issue]) -> tuple[str, float, str]:
     """Type, number and text of a score. True and false are 1 and 0."""
-    if isinstance(value, int | float) and not math.isfinite(_float(value)):
-        issues.append(issue("too_big", ["value"], "the number is too large"))
-    elif isinstance(value, int | float):
-        found = _float(value)
+    if isinstance(value, int | float):
+        found = float(value)
         if data_type in (None, NUMERIC):
             return NUMERIC, found, ""
         if data_type == BOOLEAN and found in (0, 1):
@@ -133,13 +130,6 @@ def _valued(value: Any, data_type: str | None, issues: list[Issue]) -> tuple[str
     else:
         issues.append(issue("invalid_type", ["value"], "needs a number or text"))
     return data_type or NUMERIC, 0.0, ""
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def _check_source(source: str, data_type: str, allowed: Collection[str], issues: list[Issue]) -> None:
