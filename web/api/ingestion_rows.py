@@ -17,8 +17,9 @@ before all of it was known:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from litefuse.ingested import KIND, TRACE
@@ -29,8 +30,6 @@ from web.api.values import dumps
 _BUCKET_NS = 300 * 1_000_000_000
 #: More names of metadata than this go into one attribute.
 _NAMES = 200
-#: Span ids of a trace's rows begin so: an observation may have the id of its trace.
-_ROW, _LATEST = "trace:", "latest:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +212,16 @@ def _trace(events: Sequence[Event]) -> list[Row]:
     id_, texts = events[0].object_id, _texts(attributes)
     times = [e.at_ns if (said_ns := _timestamp(e)) is None else said_ns for e in events]
     start = min([ns for e in events if (ns := _timestamp(e)) is not None] or times)
-    found = [Row(id_, _ROW + id_, start, name=said.get("name") or "", attributes=texts)]
-    if _replaced(events) and max(times) > start:
-        found.append(Row(id_, _LATEST + id_, max(times), name=said.get("name") or "", attributes=texts))
+    found = [Row(id_, _row_id(id_, latest=False), start, name=said.get("name") or "", attributes=texts)]
+    if _replaced(events):
+        found.append(replace(found[0], span_id=_row_id(id_, latest=True), start_ns=max(times)))
     return found
+
+
+def _row_id(trace_id: str, *, latest: bool) -> str:
+    """Span ids of a trace's rows, not to be met with as ids of observations: these may have the id of their trace. Of two rows
+    of the same start the greater span id counts."""
+    return hashlib.sha256(f"litefuse row {trace_id}".encode("utf-8", "replace")).hexdigest()[:14] + f"{latest:02x}"
 
 
 def _timestamp(event: Event) -> int | None:
