@@ -1,15 +1,19 @@
-"""Finds the OTLP requests in files and directories, for `litefuse send`."""
+"""Finds the OTLP requests in files and directories, and the scores of exports, for `litefuse send`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from litefuse.cli.scores import Scores, batches, is_score
 from litefuse.errors import ConfigError
 
+#: What an export says of itself.
+_MANIFEST, _PROGRESS, _PROJECTS = "manifest.json", "progress.jsonl", "projects.json"
 _BODIES = (".bin", ".pb")
 _LINES = (".jsonl", ".ndjson")
 _TEXTS = (".json", *_LINES)
@@ -61,6 +65,9 @@ def plan(names: Sequence[str]) -> list[tuple[Path, bool]]:
         path = Path(name)
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix in (*_BODIES, *_TEXTS) and p.is_file())
+            inside = [file for file in inside if not _of_export(file)]
+            if not inside and (path / _MANIFEST).is_file():
+                continue  # an export of nothing
             if not inside:
                 raise ConfigError(f"{name}: no {', '.join((*_BODIES, *_TEXTS))} file in it")
             for file in inside:
@@ -74,13 +81,34 @@ def plan(names: Sequence[str]) -> list[tuple[Path, bool]]:
     return list(found.items())
 
 
+def _of_export(file: Path) -> bool:
+    """Whether it only describes an export. Raises ConfigError for an export that cannot be sent as one."""
+    if file.name == _PROGRESS and file.read_bytes()[:100].startswith(b'{"format":"litefuse-export"'):
+        raise ConfigError(f"{file.parent}: an export that is not finished; repeat it first")
+    if file.name == _PROJECTS:
+        return (file.parent / _MANIFEST).is_file()
+    if file.name != _MANIFEST:
+        return False
+    try:
+        projects = orjson.loads(file.read_bytes())["projects"]
+        folders = [str(project["directory"]) for project in projects if project["spans"] or project["scores"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if len(folders) > 1:
+        raise ConfigError(
+            f"{file.parent}: has several projects, and a key belongs to one; send each by itself, with its key: "
+            + ", ".join(str(file.parent / folder) for folder in folders)
+        )
+    return True
+
+
 def _body_of(path: Path) -> Path:
     """NNN.json beside NNN.bin only describes it."""
     beside = path.with_suffix(".bin")
     return beside if path.suffix == ".json" and beside.is_file() else path
 
 
-def read(path: Path) -> Iterator[Call | Other]:
+def read(path: Path) -> Iterator[Call | Scores | Other]:
     """What is in one file. Raises ConfigError when it cannot be read."""
     try:
         body = path.read_bytes()
@@ -113,7 +141,7 @@ def _captured(path: Path, body: bytes, about: bytes) -> Call | Other:
     return Call(str(path), body, {key: value for key, value in headers.items() if key not in _NOT_OURS})
 
 
-def _json(path: Path, body: bytes) -> Iterator[Call | Other]:
+def _json(path: Path, body: bytes) -> Iterator[Call | Scores | Other]:
     if path.suffix not in _LINES:
         kind = _kind(body)
         if kind is not None:
@@ -121,12 +149,25 @@ def _json(path: Path, body: bytes) -> Iterator[Call | Other]:
             return
     # The Collector's file exporter writes a request a line, under any suffix.
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    scores = []
     for number, line in lines:
+        if (score := _score(line)) is not None:
+            scores.append((line, score))
+            continue
         kind = _kind(line)
         if kind is None and path.suffix not in _LINES:
             yield Other(str(path), "not JSON")
             return
         yield _typed(f"{path}:{number}", line, "not JSON" if kind is None else kind)
+    yield from batches(str(path), scores)
+
+
+def _score(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return value if is_score(value) else None
 
 
 def _typed(name: str, body: bytes, kind: str) -> Call | Other:

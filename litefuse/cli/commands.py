@@ -58,8 +58,16 @@ _TOOLS = "Tools"
 TABLE: tuple[Command, ...] = (
     Command("up", _ONE, "everything in one process: ingest, worker, web, log and ClickHouse", "up"),
     Command("send", _ONE, "post captured OTLP payloads", "send"),
+    Command("export", _ONE, "write traces, scores and projects to files that send takes back", "cli", _ENGINE),
     Command(
         "sql", _ONE, "run SQL as the reader, result as a table", "cli", (*_ENGINE, "sql_timeout_s", "sql_memory_bytes")
+    ),
+    Command(
+        "mcp",
+        _ONE,
+        "let an agent read traces: a server of the Model Context Protocol",
+        "cli",
+        (*_ENGINE, "sql_timeout_s", "sql_memory_bytes"),
     ),
     Command("ingest", _ROLES, "the front door: takes OTLP, writes it to Kafka", "ingest", without=("kafka_group",)),
     Command("worker", _ROLES, "reads Kafka, writes blocks into ClickHouse", "worker"),

@@ -14,6 +14,7 @@ import orjson
 
 from litefuse import __version__
 from litefuse.cli.captured import Call
+from litefuse.cli.scores import Scores, base_url, outcome
 from litefuse.errors import ConfigError
 from litefuse.settings import Secret
 
@@ -31,7 +32,8 @@ _INFLATED = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` 0: no answer at all. `problem` says in words what was not kept, empty when all was."""
+    """`status` 0: no answer at all; 200 for any success. `rejected` are spans or scores. `problem` says in words what was not
+    kept, empty when all was."""
 
     status: int
     rejected: int = 0
@@ -52,9 +54,14 @@ class Total:
     unanswered: int = 0
     skipped: int = 0
     unusable: int = 0
+    scores: int = 0
+    scores_rejected: int = 0
 
-    def add(self, call: Call, answer: Answer) -> None:
-        if answer.status == 200:
+    def add(self, call: Call | Scores, answer: Answer) -> None:
+        if answer.status == 200 and isinstance(call, Scores):
+            self.scores += len(call.scores) - answer.rejected
+            self.scores_rejected += answer.rejected
+        elif answer.status == 200 and isinstance(call, Call):
             self.sent += 1
             self.bytes += len(call.body)
             self.spans += spans_in(call) - answer.rejected
@@ -66,12 +73,14 @@ class Total:
 
     @property
     def clean(self) -> bool:
-        return not (self.rejected or self.refused or self.unanswered or self.unusable)
+        return not (self.rejected or self.refused or self.unanswered or self.unusable or self.scores_rejected)
 
     def __str__(self) -> str:
         parts = [f"{_many(self.spans, 'span')} in {_many(self.sent, 'request')} sent ({self.bytes / 1024:.0f} KiB)"]
         parts.append(f"{_many(self.rejected, 'span')} rejected")
         parts.append(f"{_many(self.refused, 'request')} refused")
+        if self.scores or self.scores_rejected:
+            parts.insert(1, f"{_many(self.scores, 'score')} sent, {self.scores_rejected} rejected")
         if self.unanswered:
             parts.append(f"{_many(self.unanswered, 'request')} without an answer")
         if self.skipped:
@@ -127,13 +136,14 @@ class Poster:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
         self._path = parts.path
+        self._base = base_url(endpoint)
         basic = base64.b64encode(f"{public_key}:{secret_key.reveal()}".encode()).decode()
         self._headers = {"authorization": f"Basic {basic}"}
         self._reached = False
         self._sleep = sleep
         self._clock = clock
 
-    def post(self, call: Call) -> Answer:
+    def post(self, call: Call | Scores) -> Answer:
         """Until it is answered for good, or patience has run out."""
         started = self._clock()
         pause = 0.2
@@ -148,11 +158,13 @@ class Poster:
                 return Answer(status, 0, f"{problem}; gave up after {patience:.0f} s of retries")
             self._sleep(pause)
 
-    def _once(self, call: Call) -> tuple[int, float | None, str, int]:
-        """Status (0 for none), Retry-After in seconds, problem, rejected spans."""
-        headers = {"user-agent": f"litefuse-send/{__version__}", **call.headers, **self._headers}
+    def _once(self, call: Call | Scores) -> tuple[int, float | None, str, int]:
+        """Status (0 for none, 200 for any success), Retry-After in seconds, problem, rejected spans or scores."""
+        of_call = call.headers if isinstance(call, Call) else {"content-type": "application/json"}
+        path = self._path if isinstance(call, Call) else self._base + call.path
+        headers = {"user-agent": f"litefuse-send/{__version__}", **of_call, **self._headers}
         try:
-            self._connection.request("POST", self._path, call.body, headers)
+            self._connection.request("POST", path, call.body, headers)
             response = self._connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -161,13 +173,16 @@ class Poster:
             return 0, None, f"no answer from {where}: {str(error) or type(error).__name__}", 0
         is_json = "json" in (response.headers.get("content-type") or "")
         wait = _retry_after(response.headers.get("retry-after"))
-        if response.status == 200:
+        if isinstance(call, Scores) and response.status in (200, 202, 207):
+            rejected, message = outcome(call, response.status, body)
+            return 200, wait, f"{_many(rejected, 'score')} rejected: {message}" if rejected else "", rejected
+        if isinstance(call, Call) and response.status == 200:
             rejected, message = _partial(body, is_json)
             problem = f"{_many(rejected, 'span')} rejected: {message}" if rejected else ""
             return 200, wait, problem, rejected
         hint = ""
         if response.status == 404:
-            hint = f"; nothing takes traces at {self._path} there: --endpoint wants the address of `up`'s or ingest's --port"
+            hint = f"; nothing takes this at {path} there: --endpoint wants the address of `up`'s or ingest's --port"
         return response.status, wait, f"{response.status} {_message(body, is_json) or response.reason}{hint}", 0
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
-"""Post captured OTLP payloads.
+"""Post captured OTLP payloads, or take back an export.
 
 A FILE is a request body as a client sent it (NNN.bin, with method, path and headers in NNN.json beside it), a body
-alone (.bin or .pb, protobuf), OTLP/JSON (.json, or .jsonl with one request a line), or a directory of such files.
+alone (.bin or .pb, protobuf), OTLP/JSON (.json, or .jsonl with one request a line), scores as `litefuse export` writes them
+(.jsonl), or a directory of such files: that of an export, or of one project in it.
 Calls that their description says are others are skipped and counted, and so is what is no OTLP trace request in a
 directory; a file that was named and cannot be sent fails.
 Endpoint and keys are those of <data-dir>/project.env unless they are given.

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import io
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -100,7 +100,7 @@ class Store:
 
     async def blocks(
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, settings: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
+    ) -> AsyncGenerator[Sequence[Sequence[Any]], None]:
         """The rows of a SELECT as they come, some at a time: a result of any size in bounded memory. Without a deadline; to be
         closed (contextlib.aclosing) by whoever stops early."""
         async with self._call(None) as client:

@@ -82,11 +82,14 @@ class Request:
         body: bytes = self._message.SerializeToString()
         return body
 
-    def add(self, values: Sequence[Any]) -> None:
-        """One row of COLUMNS, as clickhouse-connect gives it."""
+    def add(self, values: Sequence[Any], start_ns: int = 0) -> None:
+        """One row of COLUMNS, as clickhouse-connect gives it. `start_ns` is the start of a span that was sent without any time:
+        what takes it in again then finds it where it was, and not at the earliest start of its request."""
         row = dict(zip(COLUMNS, values, strict=True))
         span = self._scope(row).spans.add()
         _fill(span, row)
+        if not span.start_time_unix_nano and not span.end_time_unix_nano:
+            span.start_time_unix_nano = start_ns
         self.spans += 1
         self.size += span.ByteSize() + 4
 

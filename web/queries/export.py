@@ -1,12 +1,12 @@
 """What an export reads: spans with how they came in, and scores, of one project and a range of time, as streams.
 
-Spans by their start, scores by their timestamp. Conditions choose traces, each as a whole: what all its spans say, whenever they
-are, decides whether those in the range are read.
+Spans by their start, scores by their timestamp. Conditions choose traces, each as a whole: what all its spans say, also those
+outside of the range, decides whether those within are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from litefuse.clickhouse.client import Store
@@ -17,13 +17,14 @@ from web.queries.conditions import Condition
 from web.queries.merge import Filter, by_name, hour, merged, named, saying, where
 from web.queries.statement import PROJECT, SETTINGS, Statement, Values, bind
 
-#: Columns in front of COLUMNS: how the span came in; times in Unix ns.
+#: Columns in front of COLUMNS: how the span came in, and its start, mended; times in Unix ns.
 ORIGIN = (
     "public_key",
     "sdk_name",
     "sdk_version",
     "retention_days",
     "toUnixTimestamp64Nano(received_at)",
+    "toUnixTimestamp64Nano(start_time)",
 )
 #: Columns of a score; its timestamp in Unix ns.
 SCORE = (
@@ -111,6 +112,6 @@ def _matching(conditions: Sequence[Condition], candidates: str, values: Values) 
     return found
 
 
-def blocks(store: Store, statement: Statement) -> AsyncIterator[Sequence[Sequence[Any]]]:
+def blocks(store: Store, statement: Statement) -> AsyncGenerator[Sequence[Sequence[Any]], None]:
     """Its rows as they come, some at a time."""
     return store.blocks(statement.sql, statement.parameters, settings={**SETTINGS, **_BLOCK})
