@@ -16,7 +16,7 @@ from litefuse.settings import Settings
 from litefuse.telemetry.logs import event
 from web import page
 from web.api.app import Api
-from web.state import Cached, take
+from web.state import RECENT_S, Cached, take
 
 logger = logging.getLogger("litefuse.web")
 
@@ -48,6 +48,18 @@ class Web:
 
     def ready(self) -> list[str]:
         return [*([] if self._problem is None else [self._problem]), *self._api.ready()]
+
+    async def examine(self, *, database: bool, events: bool) -> list[str]:
+        """For health. What is known of the database is a few seconds old, what is known of events too: nobody needs a key to
+        ask."""
+        found = [self._problem] if database and self._problem is not None else []
+        if events:
+            count = (await self._state.get()).recent
+            if count == 0:
+                found.append(f"no spans within {RECENT_S // 60} minutes")
+            elif count is None and not found:
+                found.append(self._problem or "ClickHouse: no answer")
+        return found
 
     async def close(self) -> None:
         """Idempotent."""

@@ -25,17 +25,22 @@ _PASSING = (StoreError, LogError, OSError, TimeoutError)
 
 # Kept cheap by the table's minmax index.
 _RATE = "SELECT count() FROM spans WHERE received_at >= now() - INTERVAL 1 MINUTE"
+#: Seconds without spans after which health says so to who asks.
+RECENT_S = 180
+_RECENT = f"SELECT count() FROM (SELECT 1 FROM spans WHERE received_at >= now() - INTERVAL {RECENT_S} SECOND LIMIT 1)"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`spans` counts rows, copies included; `dead` is -1 when there are too many to count."""
+    """`spans` counts rows, copies included; `recent`: 1 when there are any of the last RECENT_S seconds, else 0; `dead` is -1
+    when there are too many to count."""
 
     spans: int | None = None
     last_minute: int | None = None
     lag_records: int | None = None
     lag_seconds: float | None = None
     dead: int | None = None
+    recent: int | None = None
     problems: tuple[str, ...] = ()
     taken_at: float = field(default_factory=time.time)
 
@@ -57,14 +62,15 @@ async def take(log: Log, store: Rows, group: str, known_dead: dict[int, int]) ->
     async def count(sql: str) -> int:
         return int((await store.rows(sql, timeout=_TIMEOUT))[0][0])
 
-    spans, rate, lag, dead = await asyncio.gather(
+    spans, rate, recent, lag, dead = await asyncio.gather(
         ask("ClickHouse", lambda: count("SELECT count() FROM spans")),
         ask("ClickHouse", lambda: count(_RATE)),
+        ask("ClickHouse", lambda: count(_RECENT)),
         ask("log", lambda: _lag(log, group)),
         ask("log", lambda: _dead(log, known_dead)),
     )
     records, seconds = lag if lag is not None else (None, None)
-    return State(spans, rate, records, seconds, dead, tuple(problems))
+    return State(spans, rate, records, seconds, dead, recent, tuple(problems))
 
 
 async def _lag(log: Log, group: str) -> tuple[int, float]:
