@@ -144,6 +144,15 @@ class KeyStore:
         )
         return (rows[0][0], rows[0][1]) if rows else None
 
+    async def project_of(self, public_key: str) -> str | None:
+        """Id of the project of a valid key."""
+        rows = await self._store.rows(
+            "SELECT project_id FROM api_keys FINAL WHERE public_key = {pk:String} AND NOT revoked",
+            {"pk": public_key},
+            timeout=_TIMEOUT_S,
+        )
+        return rows[0][0] if rows else None
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def create(

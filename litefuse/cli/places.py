@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from litefuse.cli.calling import command
 from litefuse.cli.query import Reader
 from litefuse.embedded import files
 from litefuse.errors import ConfigError, StoreUnavailable
-from litefuse.settings import Settings
+from litefuse.settings import Secret, Settings
 from litefuse.telemetry import logs
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _STARTING_S = 15.0
 #: What `litefuse sql` sets on a server, where its login may be allowed to write.
 _READING = {"readonly": "2", "final": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to read, and what goes with each query there if the login may set it."""
+
+    url: Secret
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +89,19 @@ async def opened_reader(settings: Settings) -> AsyncIterator[Reader]:
     for reading only. Raises ConfigError, StoreError."""
     _quiet(settings)
     async with contextlib.AsyncExitStack() as stack:
-        if settings.clickhouse_url:
-            yield Reader(settings.clickhouse_url, dict(_READING))
-            return
-        if await running(settings):
-            yield Reader(files.login_url(settings.data_dir, files.READER))
-        else:
-            yield Reader((await _engine(settings, stack, False)).reader_url)
+        login = await reader_login(settings)
+        if login is None:
+            login = Login((await _engine(settings, stack, False)).reader_url, {})
+        yield Reader(login.url, dict(login.settings))
+
+
+async def reader_login(settings: Settings) -> Login | None:
+    """The login of `opened_reader`; None when no process has the engine open. Raises ConfigError, StoreError."""
+    if settings.clickhouse_url:
+        return Login(settings.clickhouse_url, _READING)
+    if await running(settings):
+        return Login(files.login_url(settings.data_dir, files.READER), {})
+    return None
 
 
 @contextlib.contextmanager

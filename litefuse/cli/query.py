@@ -25,7 +25,7 @@ _TAIL = 16 << 10
 #: What a terminal would act on; a span's name must not.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: "Cannot modify … in readonly mode": the login is a reader's already.
-_READONLY = "164"
+READONLY = "164"
 #: What ClickHouse writes behind a table of which it left rows out.
 _SHOWED = re.compile(rb"Showed (?:first )?(\d+) out of (\d+) rows?\.\s*$")
 #: The parser's list of everything that could stand there, often two screens of it.
@@ -70,7 +70,7 @@ class Reader:
         sent = {**self._settings, **(settings or {})} if self._may_set else {}
         connection, response = self._ask(query, format, sent)
         try:
-            if response.status != 200 and sent and response.headers.get(_CODE) == _READONLY:
+            if response.status != 200 and sent and response.headers.get(_CODE) == READONLY:
                 connection.close()
                 self._may_set = False
                 connection, response = self._ask(query, format, {})
