@@ -6,15 +6,17 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.embedded.server import Server
-from tests.web.api.support import PROJECTS, Client
+from tests.web.api.support import PROJECTS, Client, api
 from tests.web.queries.support import HOUR, MONDAY, SECOND, Merged, Span, insert, merge, random_trace
 from web.api.values import time_text
+from web.queries import totals
 
 OTHER = PROJECTS["other"]
 #: All keys of a trace in a list.
@@ -417,6 +419,30 @@ async def test_a_thousand_traces_that_start_at_once(client: Client, server: Serv
         found += [t["id"] for t in reply.data]
         assert reply.json["meta"]["totalItems"] == 1000
     assert len(found) == len(set(found)) == 1000
+
+
+async def test_a_total_that_takes_too_long_is_a_lower_bound(
+    client: Client, made: list[Merged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals, "COUNT_S", 0.00001)
+    reply = await client.get("/traces", {"limit": 10, "page": 3, "fields": "core"}, keys=OTHER)
+    assert len(reply.data) == 10
+    assert reply.json["meta"] == {
+        "page": 3,
+        "limit": 10,
+        "totalItems": 31,
+        "totalPages": 4,
+        "totalIsLowerBound": True,
+    }
+
+
+async def test_answers_that_are_too_large(server: Server, tmp_path: Path) -> None:
+    id_ = hex_id(0xB16)
+    insert(server, [Span(id_, f"{n:016x}", MONDAY, user_id="big", input="x" * 700_000) for n in range(3)])
+    async with api(server, tmp_path, api_result_bytes=1_100_000) as client:
+        reply = await client.get(f"/traces/{id_}")
+        assert (reply.status, reply.json["error"]) == (422, "PayloadTooLargeError")
+        assert (await client.get(f"/traces/{id_}", {"fields": "core"})).status == 200
 
 
 def _filter(column: str, value: str) -> str:
