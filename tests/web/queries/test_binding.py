@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,8 @@ from web.queries import (
     observation_pages,
     observations,
     otlp,
+    score_columns,
+    scores,
     sessions,
     texts,
     trace_pages,
@@ -87,6 +90,19 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         "observations": observations.total(project, of_spans),
         "models": metrics.by_model(project, LOW, HIGH, "day", of_spans.conditions),
     }
+    of_scores = scores.Filter(
+        LOW, HIGH, [c for c in conditions(dict(score_columns.COLUMNS)) if c.column in SCORED], (1.0,)
+    )
+    score_ids = [f"score {id_}" for id_ in ids]
+    found |= {
+        "score": scores.one(project, score_ids[0], of_scores),
+        "scores of traces": scores.traces(project, ids),
+        "score step": scores.step(project, of_scores, scores.Position(HIGH, NASTY), 1000),
+        "score versions": scores.versions(project, score_ids),
+        "score rows": scores.rows(project, score_ids),
+        "score page": scores.at_offset(project, of_scores, 0, 1000),
+        "scores": scores.total(project, of_scores),
+    }
     for group, chosen in (("session_id", ["s1", "s2"]), ("user_id", ["ann", "bob"])):
         range_ = Range(LOW, HIGH, ["default", "prod", "dev"])
         found[f"{group} ids"] = sessions.ids(project, group, range_, 0, 100)
@@ -100,6 +116,8 @@ WIDE = (
     *("timestamp", "tags", "metadata", "observations", "latency", "errorCount", "bookmarked"),
     *("scores_avg", "score_categories", "score_booleans"),
 )
+#: Columns of scores with conditions that every score here fulfils.
+SCORED = ("id", "traceId", "timestamp", "name", "value", "dataType", "source", "metadata", "environment")
 NAMES = list(statements("p", ["0" * 32]))
 
 
@@ -124,7 +142,21 @@ def ids(server: Server) -> list[str]:
         for span in made
     ]
     insert(server, [*theirs, *(replace(span, span_id=f"{n:016x}") for n, span in enumerate(theirs))])
-    return sorted({span.trace_id for span in made})
+    found = sorted({span.trace_id for span in made})
+    # Theirs are named as the conditions of `mine` name scores.
+    for project, name, value in (("mine", "mine", 1), ("theirs", NASTY, 7)):
+        answer = server.ask(
+            "INSERT INTO scores FORMAT JSONEachRow\n" + "\n".join(_score(project, id_, name, value) for id_ in found),
+            database="litefuse",
+        )
+        assert answer.status == 200, answer.text
+    return found
+
+
+def _score(project: str, trace_id: str, name: str, value: float) -> str:
+    said = {"project_id": project, "id": f"score {trace_id}", "trace_id": trace_id, "name": name, "value": value}
+    more = {"data_type": "NUMERIC", "source": "API", "string_value": project, "timestamp": LOW / 1e9, "version": value}
+    return json.dumps({**said, **more})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,6 +181,11 @@ async def test_every_condition_runs(store: Store, ids: list[str]) -> None:
         await traces.newest(store, "mine", merge.Filter(conditions=[condition]))
     for condition in conditions(dict(observations.COLUMNS)):
         await observation_pages.newest(store, "mine", observations.Filter(conditions=[condition]))
+    for condition in conditions(dict(score_columns.COLUMNS)):
+        await scores.newest(store, "mine", scores.Filter(conditions=[condition]))
+    for name, column in score_columns.OF_TRACE.items():
+        for condition in conditions({column: merge.COLUMNS[column]}):
+            await scores.newest(store, "mine", scores.Filter(conditions=[replace(condition, column=name)]))
     for name, column in observations.OF_TRACE.items():
         for condition in conditions({column: merge.COLUMNS[column]}):
             of_trace = replace(condition, column=name)
