@@ -306,7 +306,8 @@ def test_an_export_goes_on_where_it_was(source: tuple[Up, canonical.Spans], tmp_
     head = {"format": "litefuse-export", "version": 1, "asked": asked}
     piece = {"project": project, "piece": name.rpartition("-")[0], "files": [first]}
     (tmp_path / "x" / "manifest.json").unlink()
-    (tmp_path / "x" / "progress.jsonl").write_text(f'{json.dumps(head)}\n{json.dumps(piece)}\n{{"project": "ha')
+    lines = orjson.dumps(head) + b"\n" + orjson.dumps(piece) + b'\n{"project":"ha'
+    (tmp_path / "x" / "progress.jsonl").write_bytes(lines)
     kept = (tmp_path / "x" / first["name"]).stat()
     (tmp_path / "x" / project / "traces" / "2026-11-22-0099.bin").write_bytes(b"left over")
     with pytest.raises(ConfigError, match="not finished"):
