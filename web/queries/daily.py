@@ -72,7 +72,7 @@ def usage(project_id: str, filter_: Filter, *, nameless: bool = True) -> Stateme
     """Rows of a day and a model."""
     values = Values()
     sql = f"""
-        SELECT {_DAY} AS day, CAST(model, 'String') AS named, count() AS calls, uniqExact(trace_id),
+        SELECT {_DAY} AS day, CAST(model, 'String') AS named, count() AS calls, uniqExact(sipHash64(trace_id)),
             sum(input_tokens), sum(output_tokens), sum(total_tokens), ifNull(sum(total_cost), 0)
         FROM spans FINAL
         WHERE {PROJECT} AND {OBSERVATIONS} AND {numbers.spans_of(values, filter_.since_ns, filter_.until_ns)}

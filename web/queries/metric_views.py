@@ -129,7 +129,7 @@ TRACES = View(
     at="start_time",
     fixed="true",
     ids={"trace": "trace_id"},
-    metadata="metadata",
+    metadata=merge.COLUMNS["metadata"].sql,
     dimensions={
         "id": _text("trace_id", many=True),
         "name": _text("name"),
@@ -167,6 +167,11 @@ def _between(start: str, end: str) -> str:
     return f"(toUnixTimestamp64Nano({end}) - toUnixTimestamp64Nano({start}))"
 
 
+def _rate(tokens: str, ns: str) -> str:
+    """A second; null where there was no time, or less than none: a first token that came after the end."""
+    return f"if({ns} > 0, {tokens} * 1e9 / {ns}, NULL)"
+
+
 _STREAMED = f"if({_ENDED}, {_between('completion_start_time', 'end_time')}, NULL)"
 _RAN = f"if({_ENDED}, {_between('start_time', 'end_time')}, NULL)"
 
@@ -177,7 +182,7 @@ OBSERVATIONS = View(
     at="start_time",
     fixed="type != 'TRACE'",
     ids={"trace": "trace_id", "span": "span_id"},
-    metadata="metadata",
+    metadata=SPANS["metadata"].sql,
     dimensions={
         "id": _text("span_id", many=True),
         "traceId": _text("trace_id", many=True),
@@ -212,8 +217,8 @@ OBSERVATIONS = View(
         "inputTokens": Measure("number", "tokens", "input_tokens"),
         "outputTokens": Measure("number", "tokens", "output_tokens"),
         "totalTokens": Measure("number", "tokens", "total_tokens"),
-        "outputTokensPerSecond": Measure("number", "tokens/s", f"output_tokens * 1e9 / nullIf({_STREAMED}, 0)"),
-        "tokensPerSecond": Measure("number", "tokens/s", f"total_tokens * 1e9 / nullIf({_RAN}, 0)"),
+        "outputTokensPerSecond": Measure("number", "tokens/s", _rate("output_tokens", _STREAMED)),
+        "tokensPerSecond": Measure("number", "tokens/s", _rate("total_tokens", _RAN)),
         "inputCost": Measure("cost", "USD", "input_cost"),
         "outputCost": Measure("cost", "USD", "output_cost"),
         "totalCost": Measure("cost", "USD", "total_cost"),
