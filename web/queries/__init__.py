@@ -8,7 +8,9 @@ function that runs it.
 - trace_pages.py   the same by page number
 - numbers.py       what is counted and summed of a trace, from spans without their copies
 - texts.py         input and output of traces in full
-- observations.py  one trace's observations, and lists of observations
+- observations.py  one trace's observations, one by its id, and what lists of them are made of
+- observation_pages.py  lists of observations, walked back in time: by cursor, and by page number
+- contexts.py      what traces say of their observations
 - sessions.py      sessions and users
 - totals.py        how many there are in all, beside a page
 - bounded.py       a store whose reads are bounded

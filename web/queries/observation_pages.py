@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from litefuse.clickhouse.asking import Store
-from web.queries import observations, traces
+from web.queries import merge, observations, traces
+from web.queries.conditions import Condition
 from web.queries.merge import HOUR_NS
 from web.queries.observations import LARGE, SMALL, Filter, Observation, Position, named
 from web.queries.statement import PROJECT, Statement, Values, bind, run
@@ -22,6 +23,10 @@ _MINUTES_NS = HOUR_NS // 12
 #: Rows that are read to be left out; where there are more they are counted first.
 _LEFT_OUT = 5_000
 _KEY = ("start_ns", "trace_id", "id")
+#: What an index of trace_parts finds → what lists of traces call it.
+_INDEXED = {"traceId": "id", "userId": "userId", "sessionId": "sessionId"}
+#: A range of time in which it need not be asked where anything is.
+_SHORT_NS = 31 * 24 * HOUR_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,14 @@ class Page:
 # -- statements ----------------------------------------------------------------------------------------------------------
 
 
-def reach(project_id: str, trace_ids: Sequence[str]) -> Statement:
-    """How many rows say something of these traces; the earliest and the latest start of their spans, Unix ns."""
+def reach(project_id: str, conditions: Sequence[Condition]) -> Statement:
+    """Of traces that fulfil these conditions, and maybe others: how many rows say something of them, the earliest and the
+    latest start of their spans, Unix ns. Columns are those of lists of traces."""
     values = Values()
     sql = f"""
         SELECT count(), toUnixTimestamp64Nano(min(start_time)), toUnixTimestamp64Nano(max(last_start))
         FROM trace_parts
-        WHERE {PROJECT} AND trace_id IN {values.texts(list(trace_ids))}"""
+        WHERE {PROJECT} AND {merge.saying(conditions, None, values)}"""
     return bind(project_id, sql, values)
 
 
@@ -124,16 +130,14 @@ async def page(
 
 
 async def narrowed(store: Store, project_id: str, filter_: Filter) -> Filter | None:
-    """The filter with the range of time in which the traces lie that it names, None when there are none of them. Which traces
-    it asks for, if it does, an index tells; when they were, it does not, and to look for them takes windows over all time."""
-    named_traces: list[str] = []
-    for condition in filter_.conditions:
-        if condition.column == "traceId" and condition.operator in ("=", "any of"):
-            value = condition.value
-            named_traces = [value] if isinstance(value, str) else list(value) if isinstance(value, Sequence) else []
-    if not named_traces:
+    """The filter with the range of time in which the traces lie that it asks for, None when there are none. Which traces are of
+    an id, a user or a session an index tells, and when they were; to look for them otherwise takes windows over all time."""
+    indexed = [
+        Condition(_INDEXED[c.column], c.operator, c.value) for c in filter_.conditions if _names(c, tuple(_INDEXED))
+    ]
+    if not indexed:
         return filter_
-    ((count, first, last),) = await run(store, reach(project_id, named_traces))
+    ((count, first, last),) = await run(store, reach(project_id, indexed))
     if not count:
         return None
     since = first if filter_.since_ns is None else max(first, filter_.since_ns)
@@ -150,13 +154,13 @@ def position(observation: Observation) -> Position:
 
 @dataclass(slots=True)
 class _Walk:
-    """A window [low, at) that moves back in time, down to `bottom`."""
+    """A window [low, at) that moves back in time, down to `bottom`. `asked`: it is known where there is anything."""
 
     at: Position
     low: int
     width: int
     bottom: int
-    asked: bool = field(default=False)
+    asked: bool
 
     @classmethod
     def of(cls, filter_: Filter, before: Position | None, now_ns: int | None, reach_ns: int) -> _Walk:
@@ -165,7 +169,10 @@ class _Walk:
             at = min(at, before)
         bottom, width = filter_.since_ns or 0, max(_MINUTES_NS, reach_ns)
         start = at.start_ns if before is not None else min(at.start_ns, now_ns or time.time_ns())
-        return cls(at, max(bottom, start - width), width, bottom)
+        low = max(bottom, start - width)
+        if any(_names(c, ("traceId",)) for c in filter_.conditions):
+            low = bottom  # an index knows where they are
+        return cls(at, low, width, bottom, filter_.since_ns is not None and at.start_ns - bottom <= _SHORT_NS)
 
     @property
     def open(self) -> bool:
@@ -182,6 +189,11 @@ class _Walk:
             self.at = min(self.at, Position(last_s * 1_000_000_000 + HOUR_NS, "", ""))
         self.width = next_width(self.width, window_ns, found, missing)
         self.low = max(self.bottom, self.at.start_ns - self.width)
+
+
+def _names(condition: Condition, columns: tuple[str, ...]) -> bool:
+    """Whether it says which values of one of these columns it is about."""
+    return condition.column in columns and condition.operator in ("=", "any of") and bool(condition.value)
 
 
 def _is_large(names: Iterable[str]) -> bool:

@@ -209,7 +209,7 @@ def test_large_columns_are_read_only_for_the_groups_that_show_them() -> None:
 
 
 @pytest.mark.parametrize("fields", ["core", "core,basic,io,metadata,trace_context"])
-@pytest.mark.parametrize("limit", [33, 500, 999, 1000])
+@pytest.mark.parametrize("limit", [250, 999, 1000])
 async def test_pages_visit_each_once_where_many_share_a_start(
     client: Client, many: list[tuple[str, str]], limit: int, fields: str
 ) -> None:
@@ -290,10 +290,9 @@ def random_traces(server: Server) -> list[tuple[Merged, list[Span]]]:
     for n in range(60):
         start = MONDAY + 300 * 24 * HOUR + chance.randint(0, 20 * 24 * HOUR)
         spans = [replace(s, end=s.end or s.start) for s in random_trace(chance, f"{0xF000 + n:032x}", start, 10)]
-        spans = [replace(s, environment="random") for s in spans]
-        insert(server, spans)
-        found.append((merge(spans), newest(spans)))
-    return found
+        found.append([replace(s, environment="random") for s in spans])
+    insert(server, [span for spans in found for span in spans])
+    return [(merge(spans), newest(spans)) for spans in found]
 
 
 def wanted(made: list[tuple[Merged, list[Span]]]) -> list[tuple[Merged, Span]]:
