@@ -16,7 +16,7 @@ CHARACTERS, CELL = 60_000, 4_000
 _FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 
-class _Enough(OSError):
+class _Enough(Exception):
     """No more of the result is wanted."""
 
 
