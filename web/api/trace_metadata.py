@@ -21,7 +21,7 @@ _OF_ALL = tuple(name for name in METADATA if name not in _OF_ROOT)
 
 def built_in(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """`attributes` of the root, `resourceAttributes` and `scope` of every observation that says something of its trace, put
-    together name by name, the later value first. `rows` are all observations, in the order of their start."""
+    together name by name; of one said twice the later value. `rows` are all observations, in the order of their start."""
     found: dict[str, Any] = {}
     last: tuple[Any, ...] | None = None
     for row in rows:
