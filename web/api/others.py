@@ -29,13 +29,16 @@ def _refused(description: str) -> dict[str, Any]:
     return {"description": description, "content": {_JSON: {"schema": _STATUS}, _PROTOBUF: {}}}
 
 
-def _health(summary: str, description: str, unwell: str) -> dict[str, Any]:
+def _health(summary: str, description: str, unwell: str, *flags: tuple[str, str]) -> dict[str, Any]:
     return {
         "summary": summary,
         "description": description,
         "tags": ["Health"],
         "security": [],
-        "parameters": [],
+        "parameters": [
+            {"name": name, "in": "query", "description": help, "required": False, "schema": {"type": "boolean"}}
+            for name, help in flags
+        ],
         "responses": {
             "200": {"description": "OK", "content": _HEALTH},
             "503": {"description": unwell, "content": _HEALTH},
@@ -55,7 +58,13 @@ def _not_yet(signal: str) -> dict[str, Any]:
 
 #: (method, path) → operation.
 OTHERS: Mapping[tuple[str, str], dict[str, Any]] = {
-    ("get", "/api/public/health"): _health("The process answers", "", "It does not do what was asked for."),
+    ("get", "/api/public/health"): _health(
+        "The process answers",
+        "",
+        "What was asked for is not so; `status` says what.",
+        ("failIfDatabaseUnavailable", "503 when ClickHouse does not answer"),
+        ("failIfNoRecentEvents", "503 when no spans have come within 3 minutes"),
+    ),
     ("get", "/api/public/ready"): _health(
         "The process can do its work",
         "`reasons` says why it cannot.",
