@@ -261,6 +261,16 @@ OFFSET_RESETS = _counter(
 )
 REBALANCES = _counter("REBALANCES", "rebalances", "rebalances", "Times that partitions were given to this worker")
 
+# -- public API --------------------------------------------------------------------------------------------------------
+SCORES = _counters(
+    "SCORES",
+    "scores",
+    "scores",
+    "Scores that the public API was given: stored, refused for good, or answered with 503, after which they may be stored",
+    {"result": Label(("stored", "refused", "failed"))},
+)
+SCORE_BLOCKS = _counter("SCORE_BLOCKS", "score_blocks", "inserts", "Inserts of scores that ClickHouse acknowledged")
+
 # -- SQL and the process -----------------------------------------------------------------------------------------------
 SQL_QUERIES = _counters(
     "SQL_QUERIES",

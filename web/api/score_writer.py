@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from litefuse.clickhouse.asking import Inserting
 from litefuse.errors import RowRefused, StoreError
+from litefuse.telemetry import metrics as m
 from litefuse.telemetry.logs import event
-from web.api.errors import invalid
+from web.api.errors import ApiError, invalid
 from web.api.group import Group, later
 from web.queries import scores as queries
 from web.queries.new_scores import COLUMNS, Deleted, Known, NewScore, Write, block, last, planned
@@ -71,8 +72,12 @@ class ScoreWriter:
         try:
             await self._group.add(writes, sum(one.size for one in writes))
         except RowRefused as error:
+            m.SCORES.labels(result="refused").inc(len(writes))
             event(logger, logging.WARNING, "ClickHouse refuses a score", error=str(error))
             raise invalid("The scores cannot be stored") from None
+        except ApiError:
+            m.SCORES.labels(result="failed").inc(len(writes))
+            raise
 
     async def close(self) -> None:
         """Writes what waits, for a bounded time. Idempotent."""
@@ -95,6 +100,8 @@ class ScoreWriter:
         rows = planned(chosen, await self._known(chosen), time.time_ns())
         if rows:
             await self._store.insert_arrow("scores", COLUMNS, block(rows), settings=_INSERT, timeout=_TIMEOUT_S)
+            m.SCORE_BLOCKS.inc()
+            m.SCORES.labels(result="stored").inc(len(rows))
         await self._remove(chosen, rows)
 
     async def _known(self, writes: Iterable[Write]) -> dict[tuple[str, str], Known]:

@@ -10,6 +10,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from litefuse.keys import Scope
+from litefuse.telemetry import metrics as m
 from web.api import fields, filters, paging, score, score_writer
 from web.api import parameters as p
 from web.api.errors import invalid, issue, not_found, refused
@@ -96,6 +97,7 @@ async def create(call: Call, _: NoQuery) -> Any:
     try:
         made = new_score(body, given)
     except Refused as error:
+        m.SCORES.labels(result="refused").inc()
         raise refused(error.issues) from None
     await score_writer.write(call.services, [made])
     return Created(id=made.id)
@@ -109,6 +111,7 @@ async def _create_many(call: Call, bodies: Sequence[Any], given: Given) -> Answe
         except Refused as error:
             errors.append(ScoreError(message=f"score {n}: {error}"))
     await score_writer.write(call.services, made)
+    m.SCORES.labels(result="refused").inc(len(errors))
     if errors:
         return Answer(PartlyAccepted(accepted=len(made), rejected=len(errors), errors=errors), 207)
     return Answer(Message(message="Accepted"), 202)
