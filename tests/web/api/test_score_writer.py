@@ -274,7 +274,8 @@ async def test_a_deleted_score_does_not_come_back_through_an_index(writer: Score
         moved, gone = fresh("written"), fresh("written")
         filling = [new(f"fill {n:06}", trace_id=f"other {n}") for n in range(20_000)]
         await writer.write([*filling, new(moved, trace_id="first"), new(gone, trace_id="first")])
-        await writer.write([new(moved, trace_id="second"), Deleted("p", gone)])
+        await writer.write([new(moved, trace_id="second")])
+        await writer.write([Deleted("p", gone)])
         assert await scores.of_traces(store, "p", ["first"]) == {}
         found = await scores.of_traces(store, "p", ["first", "second"])
         assert [score.id for score in found["second"]] == [moved]
