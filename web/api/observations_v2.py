@@ -29,7 +29,7 @@ class ObservationsQuery:
     limit: int = p.limit(low=0, high=1000)
     cursor: str | None = p.text("where the page before ended: `meta.cursor` of its answer", empty=True)
     filter: str | None = filters.parameter()
-    expandMetadata: str | None = p.text("metadata is always whole", empty=True)
+    expandMetadata: tuple[str, ...] = p.texts("metadata is always whole, whatever this says")
     name: str | None = p.text("name of the observation")
     userId: str | None = p.text("user of its trace")
     sessionId: str | None = p.text("session of its trace")
