@@ -80,12 +80,13 @@ class Directory:
         return made
 
     def has(self, project: str, name: str) -> bool:
-        return any(piece.project == project and piece.name == name for piece in self.done)
+        """Whether the piece is there, or, for the hour of a day, all of its day."""
+        return any(piece.project == project and piece.name in (name, name.partition("T")[0]) for piece in self.done)
 
     def begin(self, project: str, name: str) -> Writer:
         """For the files of one piece; what an earlier try has left of it goes away."""
         folder = self.path / quote(project, safe="")
-        for left in (*folder.glob(f"traces/{name}-*"), *folder.glob(f"{name}-*"), *folder.glob("traces/.*.part")):
+        for left in (*folder.glob(f"traces/{name}-*"), *folder.glob(f"{name}-*"), *folder.rglob(".*.part")):
             left.unlink()
         return Writer(self.path, project, name)
 
