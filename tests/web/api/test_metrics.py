@@ -191,7 +191,7 @@ async def test_any_query(client: Client, world: World, seed: int) -> None:
 
 
 def filtered() -> list[tuple[str, int, str]]:
-    found = []
+    found: list[tuple[str, int, str]] = []
     for view, version in views():
         names = [name for name in filter_columns(view, version) if name not in ("costType", "usageType")]
         # Version 2 has the same columns and some more.

@@ -14,7 +14,10 @@ from tests.embedded.server import Server
 from tests.web.queries.support import HOUR, MONDAY, insert, random_trace
 from web.queries import (
     contexts,
+    daily,
+    export,
     merge,
+    metric_sql,
     metrics,
     numbers,
     observation_pages,
@@ -28,6 +31,8 @@ from web.queries import (
     traces,
 )
 from web.queries.conditions import Column, Condition
+from web.queries.metric_query import AGGREGATIONS, Metric, Order, Query, check
+from web.queries.metric_views import VIEWS, View
 from web.queries.sessions import Range
 from web.queries.statement import Statement, Values, bind, run
 
@@ -78,6 +83,8 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         "names": traces.names(project, ids, LOW, HIGH),
         "numbers": numbers.statement(project, ids, LOW, HIGH),
         "texts": texts.statement(project, ids, LOW, HIGH),
+        "export hours": export.hours(project, LOW, HIGH),
+        "export spans": export.spans(project, LOW, HIGH, of_traces.conditions),
         "otlp of trace": otlp.of_trace_statement(project, ids[0], LOW, HIGH),
         "of trace": observations.of_trace(project, ids[0], LOW, HIGH, names),
         "one": observations.one(project, f"{ids[0][-4:]}{0:012x}", names),
@@ -109,7 +116,32 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         found[f"{group} ids"] = sessions.ids(project, group, range_, 0, 100)
         found[f"{group} total"] = sessions.total(project, group, range_)
         found[f"{group} details"] = sessions.details(project, group, chosen, LOW, HIGH)
-    return found
+    for view in VIEWS.values():
+        for query in metric_queries(view):
+            if query.view.table != "scores":  # of which there are none here
+                found[f"metrics {view.name} {query.dimensions[0]}"] = metric_sql.statement(project, query)
+    by_day = daily.Filter(LOW, HIGH, [*by_name.conditions, *(c for c in of_traces.conditions if c.column == "tags")])
+    found |= {"days": daily.days(project, by_day), "starts of days": daily.starts(project, by_day)}
+    return found | {"usage of days": daily.usage(project, by_day)}
+
+
+def metric_queries(view: View) -> Iterator[Query]:
+    """Each dimension with every measure, and with a condition on it and on metadata."""
+    version = view.until_version
+    metrics = [
+        Metric(name, aggregation)
+        for name, measure in view.measures.items()
+        for aggregation in (("uniq",) if measure.kind == "text" else AGGREGATIONS)
+        if not measure.each
+    ]
+    for name, dimension in view.dimensions.items():
+        if dimension.kind == "list" and dimension.each:  # names of tools, of which there are none here
+            continue
+        wanted = [Condition("metadata", "is not set", None, NASTY)]
+        if dimension.kind in ("text", "list") and not dimension.each and name != "promptName":  # which none has here
+            wanted.append(Condition(name, "none of", [NASTY]))
+        order, bucket = [Order("count_count", True)], None if dimension.many else "day"
+        yield check(Query(view, metrics, LOW, HIGH, [name], wanted, bucket, order, 10, 1000, version))
 
 
 #: Conditions that every trace fulfils.
