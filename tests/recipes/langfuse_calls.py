@@ -42,7 +42,7 @@ def full() -> dict:
                 name="talk", user_id="ann", session_id="s-1", tags=["x", "y"], metadata=METADATA, public=True
             )
             with client.start_as_current_generation(**generation) as inner:
-                inner.update(output="4")
+                inner.update(output="It is 4.")
             client.create_event(name="clicked", input="button")
             root.update(output={"a": 4}, metadata=METADATA)
             names = {"trace": root.trace_id, "root": root.id, "generation": inner.id}
@@ -55,7 +55,7 @@ def full() -> dict:
         ):
             client.set_current_trace_as_public()
             with client.start_as_current_observation(as_type="generation", **generation) as inner:
-                inner.update(output="4", completion_start_time=datetime.datetime.now(datetime.UTC))
+                inner.update(output="It is 4.", completion_start_time=datetime.datetime.now(datetime.UTC))
             client.create_event(name="clicked", input="button")
             root.update(output={"a": 4}, metadata=METADATA)
             names = {"trace": root.trace_id, "root": root.id, "generation": inner.id}
@@ -84,12 +84,60 @@ def full_2() -> dict:
         metadata=METADATA,
         version="v7",
     )
-    inner.end(output="4")
+    inner.end(output="It is 4.")
     root.event(name="clicked", input="button")
     root.end(output={"a": 4})
     trace.update(output={"a": 4})
     client.flush()
     return {"trace": trace.id, "root": root.id, "generation": inner.id}
+
+
+def told_2() -> dict:
+    """SDK 2's ways to tell a trace: step by step with updates, by decorators, and parts of it that come later."""
+    trace = client.trace(name="draft", user_id="ann", metadata={"step": 1, "kept": {"x": [1]}}, tags=["a"])
+    outer = trace.span(name="outer", input={"q": 1}, level="WARNING", status_message="slow")
+    inner = outer.span(name="inner")
+    generation = inner.generation(
+        name="call", model="gpt-4o-mini", model_parameters={"temperature": 0.5, "stop": ["x"]}
+    )
+    generation.update(completion_start_time=datetime.datetime.now(datetime.UTC), input=MESSAGES)
+    generation.end(
+        output={"role": "assistant", "content": "4"},
+        usage={"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        prompt=None,
+    )
+    inner.event(name="noted", metadata={"n": 1}, input="i", output="o")
+    inner.end(output=[1, 2])
+    outer.update(metadata={"late": True})
+    outer.end()
+    trace.score(name="quality", value=0.5, comment="fine")
+    generation.score(name="style", value="good", data_type="CATEGORICAL")
+    client.flush()
+    trace.update(name="final", output="done", tags=["b"], metadata={"step": 2}, session_id="s-2", release="r1")
+    client.flush()
+
+    from langfuse.decorators import langfuse_context, observe
+
+    langfuse_context.configure(
+        public_key=os.environ["SDK_PUBLIC_KEY"], secret_key=os.environ["SDK_SECRET_KEY"], host=os.environ["SDK_HOST"]
+    )
+
+    @observe(as_type="generation")
+    def call(text: str) -> str:
+        langfuse_context.update_current_observation(model="gpt-4o-mini", usage_details={"input": 2, "output": 1})
+        return text.upper()
+
+    @observe()
+    def pipeline(text: str) -> str:
+        langfuse_context.update_current_trace(user_id="bob", tags=["decorated"])
+        langfuse_context.score_current_trace(name="own", value=1)
+        seen["decorated"] = langfuse_context.get_current_trace_id()
+        return call(text)
+
+    seen: dict = {}
+    pipeline("hi")
+    langfuse_context.flush()
+    return {"trace": trace.id, "outer": outer.id, "inner": inner.id, "generation": generation.id, **seen}
 
 
 def score(**arguments: object) -> None:
