@@ -41,9 +41,14 @@ def decode(text: str, *kinds: type[int] | type[str]) -> tuple[Any, ...]:
     if not isinstance(found, list) or found[:1] != [_VERSION] or len(found) != len(kinds) + 1:
         raise _broken()
     for value, kind in zip(found[1:], kinds, strict=True):
-        if type(value) is not kind or (isinstance(value, int) and value not in _INTEGERS):
+        if type(value) is not kind or (value not in _INTEGERS if isinstance(value, int) else not _is_unicode(value)):
             raise _broken()
     return tuple(found[1:])
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be sent on: JSON spells halves of characters too."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _broken() -> ApiError:

@@ -16,7 +16,7 @@ VALUES = [
     (0, ""),
     (2**63 - 1, "0" * 32),
     (-(2**63), ">>>>> and ?????, of which base64 makes + and /"),
-    (1_780_272_000_123_456_789, "\0'\"\\\ud800"),
+    (1_780_272_000_123_456_789, "\0'\"\\\U0001f600"),
     (1, "x" * 800),
 ]
 
@@ -30,10 +30,10 @@ def test_a_cursor_is_what_it_was_made_of(values: tuple[int, str]) -> None:
 
 def padded(values: list[Any]) -> str:
     """Standard base64, as JSON of another maker."""
-    return base64.b64encode(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass")).decode()
+    return base64.b64encode(json.dumps(values, ensure_ascii=False).encode()).decode()
 
 
-@pytest.mark.parametrize("values", [v for v in VALUES if "\ud800" not in v[1]])
+@pytest.mark.parametrize("values", VALUES)
 def test_a_cursor_is_taken_however_it_was_sent(values: tuple[int, str]) -> None:
     standard = padded([1, *values])
     spellings = (standard, quote(standard, safe=""), standard.replace("+", " "), standard.rstrip("="))
@@ -41,7 +41,7 @@ def test_a_cursor_is_taken_however_it_was_sent(values: tuple[int, str]) -> None:
 
 
 def test_there_is_a_spelling_with_a_plus() -> None:
-    assert any("+" in padded([1, *values]) for values in VALUES if "\ud800" not in values[1])
+    assert any("+" in padded([1, *values]) for values in VALUES)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,7 @@ def test_there_is_a_spelling_with_a_plus() -> None:
         base64.b64encode(b"\xff\xfe").decode(),
         base64.b64encode(b'[1, 1, "id"] ]').decode(),
         encode(1, "id") + "!",
+        encode(1, "\ud800"),
     ],
 )
 def test_what_is_none_is_refused(cursor: str) -> None:

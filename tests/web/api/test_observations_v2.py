@@ -233,6 +233,12 @@ async def test_a_cursor_is_taken_encoded_again(client: Client, many: list[tuple[
         assert ids(rows) == many[7:14]
 
 
+async def test_a_cursor_of_any_ids_is_a_position(client: Client, trace: None) -> None:
+    for id_ in ("", "x' OR 1=1 --", "\0", "{p0:String}", "\U0001f600", "x" * 800):
+        rows = (await client.get(PATH, {"traceId": TRACE, "cursor": encode(AT + 2 * SECOND, id_, id_, 0)})).data
+        assert [row["id"] for row in rows] == ([CALL, ROOT] if id_ < TRACE else [BARE, CALL, ROOT])
+
+
 @pytest.mark.parametrize("reach", [-1, 0, 1, 2**63 - 1])
 async def test_how_far_back_a_cursor_looks_changes_nothing(
     client: Client, many: list[tuple[str, str]], reach: int
@@ -258,6 +264,7 @@ async def test_limit_0_is_an_empty_last_page(client: Client, many: list[tuple[st
     [
         ({"cursor": "nope"}, "Invalid cursor format"),
         ({"cursor": encode(1, "a")}, "Invalid cursor format"),
+        ({"cursor": encode(1, "\ud800", "id", 1)}, "Invalid cursor format"),
         ({"cursor": "nope", "limit": "0"}, "Invalid cursor format"),
         ({"limit": "1001"}, "Invalid request data"),
         ({"limit": "-1"}, "Invalid request data"),
