@@ -1,7 +1,7 @@
 """A trace as the public API gives it, in the form that tests/corpus_expected.py compares with `expected.json`.
 
-What that form takes from columns comes from the API's answer alone. Of what version 1 of the API does not show, the events of a
-span, names come from the trace's OTLP.
+What that form takes from columns comes from the API's answer alone. What version 1 of the API does not show, the name of a span
+as sent and those of its events, comes from the trace's OTLP.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from litefuse.chat import messages
 from tests.corpus_merge import Row, Trace
+from worker.map.mapped import Mapped
+from worker.map.preview import previews
 
 Json = dict[str, Any]
 
 
 def trace(answer: Json, otlp: Json) -> Trace:
     """From `GET /traces/{id}` and `GET /otel/v1/traces/{id}` as JSON."""
-    events = {
-        span["spanId"]: [event.get("name", "") for event in span.get("events", ())]
+    spans = {
+        span["spanId"]: span
         for resource in otlp["resourceSpans"]
         for scope in resource["scopeSpans"]
         for span in scope["spans"]
     }
-    rows = [_row(observation, events.get(observation["id"], [])) for observation in answer["observations"]]
+    rows = [_row(observation, spans[observation["id"]]) for observation in answer["observations"]]
     root = next((row for row in rows if not row["parent_span_id"]), None)
     metadata = answer["metadata"]
     return Trace(
@@ -47,16 +48,17 @@ def trace(answer: Json, otlp: Json) -> Trace:
     )
 
 
-def _row(observation: Json, events: list[str]) -> Row:
+def _row(observation: Json, span: Json) -> Row:
     """The columns that are compared."""
     metadata = observation["metadata"]
     usage = observation["usageDetails"]
     calls = observation["toolCalls"]
     given, answered = _text(observation["input"]), _text(observation["output"])
+    asked, said = previews(given, answered, Mapped())
     return {
         "span_id": observation["id"],
         "parent_span_id": observation["parentObservationId"] or "",
-        "name": observation["name"],
+        "name": span.get("name", ""),
         "type": observation["type"],
         "model": observation["model"] or "",
         "model_parameters": {name: _text(value) for name, value in (observation["modelParameters"] or {}).items()},
@@ -66,8 +68,8 @@ def _row(observation: Json, events: list[str]) -> Row:
         "level_message": observation["statusMessage"] or "",
         "input": given,
         "output": answered,
-        "input_preview": _last(given, "user"),
-        "output_preview": _last(answered, ""),
+        "input_preview": asked,
+        "output_preview": said,
         "tool_calls.name": [call["name"] for call in calls],
         "tool_calls.arguments": [_text(call["arguments"]) for call in calls],
         "input_tokens": sum(count for name, count in usage.items() if "input" in name),
@@ -76,7 +78,7 @@ def _row(observation: Json, events: list[str]) -> Row:
         "reasoning_tokens": _of(usage, "output_reasoning_tokens"),
         "completion_start_time": observation["completionStartTime"],
         "attributes_string": metadata.get("attributes", {}),
-        "events.name": events,
+        "events.name": [event.get("name", "") for event in span.get("events", ())],
     }
 
 
@@ -85,11 +87,6 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _last(text: str, role: str) -> str:
-    said = [message.text for message in messages(text) if message.text and role in ("", message.role)]
-    return said[-1] if said else ""
 
 
 def _of(usage: Mapping[str, int], *names: str) -> int:
