@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from litefuse.errors import LitefuseError, RowRefused
+from litefuse.clickhouse.codes import TOO_MUCH
+from litefuse.errors import LitefuseError, RowRefused, StoreError
 from web.api.errors import ApiError
 
-logger = logging.getLogger("litefuse.web")
 T = TypeVar("T")
 
 #: Seconds for which work is waited for at the end.
@@ -28,7 +27,8 @@ class _Request(Generic[T]):
 
 class Group(Generic[T]):
     """`work` is given what some requests brought, up to `together` bytes or what one has brought, and what it raises is raised
-    to all of them. What waits is bounded: beyond `waiting` bytes, 503. Belongs to one event loop."""
+    to all of them; but where what one has brought may be at fault, each has a try of its own. What waits is bounded: beyond
+    `waiting` bytes, 503. Belongs to one event loop."""
 
     def __init__(self, name: str, work: Callable[[Sequence[T]], Awaitable[None]], waiting: int, together: int) -> None:
         self._name = name
@@ -85,13 +85,12 @@ class Group(Generic[T]):
         failed: LitefuseError | None = None
         try:
             await self._work([request.brought for request in together])
-        except RowRefused as error:
-            if len(together) > 1:  # one of them holds what is refused: the others are no part of that
+        except LitefuseError as error:
+            alone = isinstance(error, RowRefused) or (isinstance(error, StoreError) and error.code in TOO_MUCH)
+            if alone and len(together) > 1:  # one of them holds what is refused: the others are no part of that
                 for request in together:
                     await self._answer([request])
                 return
-            failed = error
-        except LitefuseError as error:
             failed = error
         for request in together:
             if request.done.done():  # whoever asked has gone

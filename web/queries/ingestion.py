@@ -19,6 +19,9 @@ _INSERT = {
     "min_insert_block_size_bytes": "1099511627776",
     "max_insert_block_size": "1000000000",
 }
+#: Events of one object that are put together, and bytes of one answer: what is told of one object has no end.
+MOST_EVENTS = 1000
+_BOUNDS = {"max_result_bytes": str(512 << 20), "result_overflow_mode": "throw"}
 #: Characters of ids in one statement.
 _CHARACTERS = 200_000
 
@@ -56,18 +59,21 @@ _SCHEMA = pa.schema([(name, _TYPES.get(name, pa.large_string())) for name in New
 
 
 def statement(project_id: str, kind: str, object_ids: Sequence[str]) -> Statement:
-    """All events of these objects."""
+    """The events of these objects: of one that has too many the creates before the updates, of each the latest."""
     values = Values()
     sql = f"""
         SELECT kind, object_id, event_id, trace_id, type, toUnixTimestamp64Nano(timestamp), body,
             toUnixTimestamp64Nano(received_at)
         FROM ingestion_events FINAL
-        WHERE {PROJECT} AND kind = {values.text(kind)} AND object_id IN {values.texts(list(object_ids))}"""
+        WHERE {PROJECT} AND kind = {values.text(kind)} AND object_id IN {values.texts(list(object_ids))}
+        ORDER BY object_id, endsWith(type, '-update'), timestamp DESC, received_at DESC
+        LIMIT {MOST_EVENTS} BY object_id
+        SETTINGS {", ".join(f"{name} = '{value}'" for name, value in _BOUNDS.items())}"""
     return bind(project_id, sql, values)
 
 
 async def of_objects(store: Store, project_id: str, kind: str, object_ids: Collection[str]) -> list[Stored]:
-    """All events of these objects, in no order."""
+    """The events of these objects. Raises StoreError; of litefuse.clickhouse.codes.TOO_MUCH when they are too large."""
     found: list[Stored] = []
     for part in _parts(object_ids):
         found += [Stored(*row) for row in await run(store, statement(project_id, kind, part), timeout=_TIMEOUT_S)]

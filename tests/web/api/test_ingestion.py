@@ -293,6 +293,16 @@ async def test_requests_at_once_end_in_one_object(client: Client, server: Server
     }
 
 
+async def test_of_an_object_that_is_told_without_end_the_creates_and_the_latest_updates_count(client: Client) -> None:
+    id_ = str(uuid.uuid4())
+    create = event("span-create", {"id": id_, "traceId": "t", "startTime": iso(), "name": "s"}, timestamp=iso(-0.5))
+    many = [event("span-update", {"id": id_, "output": n}, timestamp=iso(-0.4 + n / 10_000)) for n in range(1200)]
+    await accepted(client, *reversed(many))
+    await accepted(client, create)
+    (span,) = await spans(client)
+    assert (span["name"], span["langfuse.observation.output"]) == ("s", "1199")
+
+
 async def test_objects_of_another_project_are_other_objects(client: Client) -> None:
     id_ = str(uuid.uuid4())
     await accepted(client, event("span-create", {"id": id_, "traceId": "t", "name": "other's"}), keys=PROJECTS["other"])
