@@ -18,6 +18,8 @@ from web.api.services import Services
 from web.api.values import loads
 
 PREFIX = "/api/public"
+#: An id in a path: slashes and new lines too.
+ANYTHING = r"[\s\S]+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +115,5 @@ class Route:
     def pattern(self) -> str:
         """For aiohttp's router."""
         head, brace, name = self.path.rpartition("{")
-        path = f"{head}{{{name.removesuffix('}')}:.+}}" if brace and self.path.endswith("}") else self.path
+        path = f"{head}{{{name.removesuffix('}')}:{ANYTHING}}}" if brace and self.path.endswith("}") else self.path
         return PREFIX + path

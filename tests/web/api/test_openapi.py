@@ -23,7 +23,7 @@ from web.api import parameters
 from web.api.document import ERRORS, PATHS, document, operation_id
 from web.api.openapi import as_json, as_page, written
 from web.api.parameters import NoQuery
-from web.api.route import PREFIX, Call, Route
+from web.api.route import ANYTHING, PREFIX, Call, Route
 from web.api.routes import ROUTES
 from web.app import Web
 
@@ -47,7 +47,7 @@ async def served(tmp_path: Path) -> set[tuple[str, str]]:
     for route in app.router.routes():
         assert route.resource is not None
         if route.method != "HEAD":
-            found.add((route.method, re.sub(r":\.\+(?=\})", "", route.resource.canonical)))
+            found.add((route.method, route.resource.canonical.replace(f":{ANYTHING}", "")))
     return found
 
 

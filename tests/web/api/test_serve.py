@@ -240,6 +240,7 @@ async def test_a_request_line_of_60_kb(client: Client) -> None:
         "/traces/%2e%2e%2f",
         "/traces/..%2F..",
         "/traces/a/b/c",
+        "/traces/%0A%C3%BF",
         "/traces/'%22%5C;--%20{x:String}",
         "/traces/" + "a" * 30_000,
         "/observations/%F0%9F%98%80%00",
