@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.web.api.filter_rows import Filter, Values
 from tests.web.api.support import Client
 from web.api import filter_columns
 from web.api.filter_columns import FilterColumn
+from web.api.filters import OPERATORS
 
 Rows = Mapping[str, Values]
 
@@ -305,3 +308,23 @@ async def test_no_filter(client: Client, made: Mapping[str, Rows], name: str) ->
 async def test_every_issue_is_told(client: Client) -> None:
     reply = await client.get("/traces", {"filter": json.dumps([ANN, {**ANN, "value": []}, {**ANN, "operator": "="}])})
     assert [issue["path"] for issue in reply.json["error"]] == [["filter", 1, "value"], ["filter", 2, "operator"]]
+
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "filters.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"), [("Traces", "TRACES"), ("Observations", "OBSERVATIONS_V2"), ("Scores", "SCORES")]
+)
+def test_every_column_and_operator_is_documented(heading: str, table: str) -> None:
+    """Labels aside."""
+    page = PAGE.split(f"### {heading}\n")[1].split("\n### ")[0]
+    columns: Mapping[str, FilterColumn] = getattr(filter_columns, table)
+    documented = set(
+        re.findall(r"`(\w+)`", "\n".join(line.split(" | ")[0] for line in page.splitlines() if line[:1] == "|"))
+    )
+    assert documented >= {c.name for c in columns.values()}
+    assert documented <= set(columns)
+    language = PAGE.split("## Conditions")[1].split("## Columns")[0]
+    for type_, operators in OPERATORS.items():
+        assert all(f"`{word}`" in language for word in (type_, *operators))
