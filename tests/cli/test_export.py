@@ -15,6 +15,7 @@ import orjson
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from litefuse import text_ids
 from litefuse.cli.captured import Call, plan, read
 from litefuse.cli.export import stretches
 from litefuse.cli.export_files import Directory
@@ -36,6 +37,9 @@ SCORES: list[dict[str, Any]] = [
     {"id": "k", "name": "output", "value": "corrected", "dataType": "CORRECTION", "traceId": "a" * 32},
     {"id": "r", "name": "run", "value": -3, "datasetRunId": "run-1"},
 ]
+AT = "2026-01-02T03:04:05.678Z"
+#: An observation of POST /ingestion, in a trace that is told there too; its ids are no OTLP ids.
+TOLD = {"id": "a call", "traceId": "told/1", "name": "call", "model": "gpt-4o", "startTime": AT, "usage": {"input": 1}}
 
 
 @dataclass
@@ -89,8 +93,8 @@ def scores_in(where: Path) -> list[dict[str, Any]]:
 
 
 def timed(spans: canonical.Spans) -> canonical.Spans:
-    """Those that say when they were: others are exported with the time they were given."""
-    return {key: said for key, said in spans.items() if said[2]["start"] or said[2]["end"]}
+    """Those that were sent as OTLP and say when they were: others are exported with the time they were given."""
+    return {key: said for key, said in spans.items() if said and (said[2]["start"] or said[2]["end"])}
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +120,22 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, canon
         for score in SCORES:
             up.post("/scores", orjson.dumps([score]), Content_Type="application/json")
         event = {"id": "e", "name": "judged", "value": 1.0, "traceId": "a" * 32, "source": "EVAL"}
-        batch = [{"id": "1", "type": "score-create", "timestamp": "2026-01-02T03:04:05.678Z", "body": event}]
+        batch = [{"id": "1", "type": "score-create", "timestamp": AT, "body": event}]
+        batch += [
+            {
+                "id": "2",
+                "type": "trace-create",
+                "timestamp": AT,
+                "body": {"id": "told/1", "name": "told", "userId": "u"},
+            },
+            {"id": "3", "type": "generation-create", "timestamp": AT, "body": TOLD},
+        ]
         assert b'"errors":[]' in up.post("/ingestion", orjson.dumps({"batch": batch}), Content_Type="application/json")
         expected = canonical.kept(requests)
-        eventually(lambda: int(up.ask("SELECT count() FROM spans")) == len(expected), 60)
+        eventually(lambda: int(up.ask("SELECT count() FROM spans")) == len(expected) + 2, 60)
+        told = up.ask("SELECT span_id FROM spans WHERE trace_id = 'told/1'").splitlines()
+        expected |= {(text_ids.trace_id("told/1"), text_ids.span_id(span_id)): None for span_id in told}
+        assert "a call" in told
         yield up, expected
 
 
@@ -246,8 +262,9 @@ def test_a_filter(source: tuple[Up, canonical.Spans], tmp_path: Path, condition:
     up, expected = source
     up.export(tmp_path / "x", "--filter", "-", stdin=json.dumps([condition]))
     wanted = set(up.ask(f"SELECT DISTINCT trace_id FROM spans WHERE {where}").split())
+    ids = {text_ids.trace_id(trace_id) for trace_id in wanted}
     assert 0 < len(wanted) < len({key[0] for key in expected})
-    assert spans_in(tmp_path / "x").keys() == {key for key in expected if key[0].hex() in wanted}
+    assert spans_in(tmp_path / "x").keys() == {key for key in expected if key[0] in ids}
     assert {score["traceId"] for score in scores_in(tmp_path / "x")} <= wanted
 
 

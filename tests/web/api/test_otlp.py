@@ -10,11 +10,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from litefuse import text_ids
 from litefuse.otlp.schema import FULL_REQUEST
 from tests.corpus_files import captured
 from tests.otlp import canonical, gen
@@ -43,6 +45,13 @@ class Up:
         url = f"{self.process.url}/api/public/otel/v1/traces"
         with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=30) as answer:
             assert answer.status == 200
+
+    def told(self, events: Any) -> None:
+        """Events for POST /ingestion, all of them accepted."""
+        sent = {"Authorization": basic(self.pair), "Content-Type": JSON}
+        request = urllib.request.Request(f"{self.process.url}/api/public/ingestion", json.dumps(events).encode(), sent)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert json.loads(answer.read())["errors"] == []
 
     def get(self, trace_id: str, accept: str | None = None) -> tuple[int, Mapping[str, str], bytes]:
         sent = {"Authorization": basic(self.pair)} | ({} if accept is None else {"Accept": accept})
@@ -201,6 +210,50 @@ def test_json_is_that_of_otlp(up: Up) -> None:
         "flags": 257,
         "events": [{"timeUnixNano": "5", "name": "e"}],
     }
+
+
+def test_ids_of_any_text_go_as_their_hashes(up: Up) -> None:
+    """What POST /ingestion was told goes out as spans whose ids are made of the texts, which are attributes."""
+    trace_id = "order/4711 ü"
+    at = "2026-06-01T00:00:00.000Z"
+    batch = [
+        {
+            "id": "e1",
+            "type": "trace-create",
+            "timestamp": at,
+            "body": {"id": trace_id, "name": "order", "timestamp": at},
+        },
+        {
+            "id": "e2",
+            "type": "span-create",
+            "timestamp": at,
+            "body": {"id": "outer span", "traceId": trace_id, "name": "outer", "startTime": at},
+        },
+        {
+            "id": "e3",
+            "type": "span-create",
+            "timestamp": at,
+            "body": {
+                "id": "00f067aa0ba902b7",
+                "traceId": trace_id,
+                "parentObservationId": "outer span",
+                "name": "inner",
+                "startTime": at,
+            },
+        },
+    ]
+    up.told({"batch": batch})
+    eventually(lambda: up.has(quote(trace_id), 3), 30)
+    found = {said[2]["name"]: (key, said[2]) for key, said in up.spans(quote(trace_id)).items()}
+    assert found.keys() == {"order", "outer", "inner"}
+    assert {key[0] for key, _ in found.values()} == {text_ids.trace_id(trace_id)}
+    (_, outer_id), outer = found["outer"]
+    (_, inner_id), inner = found["inner"]
+    assert (outer_id, outer["parent"]) == (text_ids.span_id("outer span"), b"")
+    assert (inner_id.hex(), inner["parent"]) == ("00f067aa0ba902b7", outer_id)
+    assert outer["attributes"][text_ids.TRACE_ID] == ("string_value", trace_id)
+    assert inner["attributes"][text_ids.PARENT_SPAN_ID] == ("string_value", "outer span")
+    assert text_ids.SPAN_ID not in inner["attributes"]
 
 
 @pytest.mark.parametrize("accept", [None, PROTOBUF])
