@@ -15,6 +15,10 @@ function that runs it.
 - totals.py        how many there are in all, beside a page
 - bounded.py       a store whose reads are bounded
 - metrics.py       calls of models by hour or day
+- metric_views.py  what metrics of the API can be asked for, as tables
+- metric_query.py  a query of metrics as a value; metric_sql.py as one statement; metric_time.py its buckets
+- metric_rows.py   its rows as the answer has them
+- daily.py         numbers by day and model
 
 Times are Unix nanoseconds, durations nanoseconds, costs Decimal USD. All raise litefuse.errors.StoreError as the store
 does, and QueryError for a filter or a limit that cannot be.

@@ -330,6 +330,34 @@ async def test_a_trace_belongs_to_its_start(client: Client, server: Server) -> N
     assert (await ask(client, whole)).data == [{"id": id_, "sum_totalTokens": 7, "max_latency": latency}]
 
 
+async def test_a_trace_without_observations(client: Client, server: Server) -> None:
+    """What says something of a trace is no observation, and the trace is there without any."""
+    at = MONDAY + 240 * DAY
+    told = Span(f"{1009:032x}", f"{10090:016x}", at, type="TRACE", name="told", tokens=(5, 5), cost="1")
+    insert(server, [told])
+    within = {"fromTimestamp": iso(at - HOUR), "toTimestamp": iso(at + HOUR)}
+    metrics = [("count", "count"), ("observationsCount", "max"), ("latency", "avg"), ("totalCost", "sum")]
+    found = await ask(client, asked("traces", metrics, dimensions=by("name")) | within)
+    assert found.data == [
+        {"name": "told", "count_count": 1, "max_observationsCount": 0, "avg_latency": None, "sum_totalCost": 0}
+    ]
+    found = await ask(client, asked("observations", [("totalCost", "sum"), ("count", "count")]) | within)
+    assert found.data == [{"sum_totalCost": 0, "count_count": 0}]
+
+
+async def test_what_json_has_no_number_for_is_null(client: Client, server: Server) -> None:
+    at = MONDAY + 260 * DAY
+    row = "'{p}', '{id}', fromUnixTimestamp64Nano({at}), 'odd', 'NUMERIC', {value}"
+    rows = [row.format(p="p", id=f"odd {n}", at=at + n, value=value) for n, value in enumerate(("nan", "inf", "1"))]
+    columns = "project_id, id, timestamp, name, data_type, value"
+    answer = server.ask(f"INSERT INTO scores ({columns}) VALUES ({'), ('.join(rows)})", database="litefuse")
+    assert answer.status == 200, answer.text
+    query = asked("scores-numeric", [("value", "sum"), ("value", "max"), ("value", "count")], dimensions=by("id"))
+    query |= {"fromTimestamp": iso(at), "toTimestamp": iso(at + HOUR)}
+    found = {row["id"]: (row["sum_value"], row["max_value"]) for row in (await ask(client, query)).data}
+    assert found == {"odd 0": (None, None), "odd 1": (None, None), "odd 2": (1, 1)}
+
+
 # -- orders and limits ---------------------------------------------------------------------------------------------------
 
 

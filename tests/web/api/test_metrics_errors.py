@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from tests.embedded.server import Server
 from tests.web.api.support import INGEST, Client, Reply
 from tests.web.queries.support import MONDAY, Span, insert
+from web.queries.metric_query import AGGREGATIONS
+from web.queries.metric_views import VIEWS
 
 BASE: dict[str, Any] = {
     "view": "observations",
@@ -17,6 +21,7 @@ BASE: dict[str, Any] = {
     "fromTimestamp": "2026-05-01T00:00:00Z",
     "toTimestamp": "2026-07-01T00:00:00Z",
 }
+DOC = Path(__file__).parents[3] / "docs" / "metrics-api.md"
 TOP = {"config": {"row_limit": 5}, "orderBy": [{"field": "count_count", "direction": "desc"}]}
 NASTY = (
     "x) UNION ALL SELECT secret_hash FROM api_keys --",
@@ -203,3 +208,20 @@ async def test_keys(client: Client) -> None:
         assert (await client.get(path, query, keys=INGEST)).status == 403
         assert (await client.get(path, query, keys=None)).status == 401
         assert (await client.get(path, query, keys="pk-lf-p")).status == 403
+
+
+async def test_examples_of_the_documentation(client: Client) -> None:
+    examples = re.findall(r"/api/public(/\S*metrics)\" .*?'query=(\{.*?)'\n```", DOC.read_text(), re.DOTALL)
+    assert len(examples) == 2
+    for path, query in examples:
+        reply = await client.get(path, {"query": query})
+        assert reply.status == 200, reply.body
+
+
+def test_documentation_names_all_there_is() -> None:
+    text = DOC.read_text()
+    for view in VIEWS.values():
+        for name in (view.name, view.time, *view.dimensions, *view.measures):
+            assert f"`{name}`" in text or f"**{name}**" in text, name
+    for aggregation in AGGREGATIONS:
+        assert f"`{aggregation}`" in text
