@@ -15,7 +15,6 @@ from web.api.score_writer import ScoreWriter
 from web.api.serve import handler
 from web.api.services import Services
 from web.api.trace_deleter import TraceDeleter
-from web.queries.bounded import Bounded
 
 
 class Api:
@@ -25,7 +24,6 @@ class Api:
         self._keys = Keys(KeyStore(store), settings.key_refresh_s)
         self._services = Services(
             settings,
-            Bounded(store, settings),
             store,
             log,
             ScoreWriter(store),

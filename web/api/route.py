@@ -24,9 +24,11 @@ ANYTHING = r"[\s\S]+"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in. `bearer`: only the public key was given, which proves nothing."""
+    """A request that was let in. `store` is for reading: what a request reads is bounded. `bearer`: only the public key was
+    given, which proves nothing."""
 
     services: Services
+    store: Store
     key: Key
     bearer: bool
     request: web.Request
@@ -34,11 +36,6 @@ class Call:
     @property
     def project_id(self) -> str:
         return self.key.project_id
-
-    @property
-    def store(self) -> Store:
-        """Bounded: for reading."""
-        return self.services.store
 
     def path(self, name: str) -> str:
         """A parameter of the path, decoded."""

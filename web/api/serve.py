@@ -16,6 +16,7 @@ from web.api.parameters import parse
 from web.api.route import Answer, Call, Route
 from web.api.services import Services
 from web.api.values import dumps
+from web.queries.bounded import Bounded
 from web.queries.statement import QueryError
 
 logger = logging.getLogger("litefuse.web")
@@ -33,7 +34,9 @@ def handler(route: Route, keys: Keys, services: Services) -> Callable[[web.Reque
         try:
             key, bearer = await let_in(route, keys, request)
             query: Any = parse(route.query, request.query, strict=route.strict)
-            found = await route.handler(Call(services, key, bearer, request), query)
+            found = await route.handler(
+                Call(services, Bounded(services.writing, services.settings), key, bearer, request), query
+            )
         except ApiError as error:
             return problem(error)
         except QueryError as error:

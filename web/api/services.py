@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from litefuse.clickhouse.asking import Inserting, Store
+from litefuse.clickhouse.asking import Inserting
 from litefuse.log.base import Log
 from litefuse.settings import Settings
 from web.api.ingestion_writer import IngestionWriter
@@ -14,11 +14,9 @@ from web.api.trace_deleter import TraceDeleter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`store` is for reads: each is bounded in time, memory and size of its result. `writing` is the same ClickHouse without
-    those bounds."""
+    """`writing` is ClickHouse without the bounds that reads have."""
 
     settings: Settings
-    store: Store
     writing: Inserting
     log: Log
     score_writer: ScoreWriter

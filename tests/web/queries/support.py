@@ -23,8 +23,8 @@ MONDAY = 1_780_272_000 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a test says of a span; `row` has the columns. `copy` counts its re-sends: the newest has the greatest. `more`: columns as
-    they are."""
+    """What a test says of a span; `row` has the columns. `copy` counts its re-sends: the newest has the greatest. `more`:
+    columns as they are."""
 
     trace_id: str
     span_id: str
