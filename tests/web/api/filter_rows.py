@@ -56,6 +56,8 @@ class Score:
     source: str = "API"
     environment: str = "default"
     metadata: str = ""
+    version: int = 10
+    deleted: bool = False
 
     def row(self) -> dict[str, Any]:
         return {
@@ -72,7 +74,8 @@ class Score:
             "session_id": self.session,
             "environment": self.environment,
             "metadata": self.metadata,
-            "version": 1,
+            "version": self.version,
+            "deleted": int(self.deleted),
         }
 
 
@@ -168,7 +171,8 @@ def scores_made(chance: random.Random, spans: Sequence[Span]) -> list[Score]:
 
 
 def put(server: Server, spans: Sequence[Span], scores: Sequence[Score]) -> None:
-    """The rows in project p; and rows with the same ids and other values in the project `other`."""
+    """The rows in project p, with what of the scores was there before, and scores that were deleted; and rows with the same ids
+    and other values in the project `other`."""
     insert(server, spans)
     theirs = [
         replace(
@@ -184,7 +188,13 @@ def put(server: Server, spans: Sequence[Span], scores: Sequence[Score]) -> None:
         for n, span in enumerate(spans)
         for type_ in ("NUMERIC", "BOOLEAN", "CATEGORICAL")
     ]
-    insert_scores(server, [*scores, *their_scores])
+    before = [
+        replace(s, version=1, trace=spans[n].trace_id, observation="", session="", name="quality", value=n, text="good")
+        for n, s in enumerate(scores[::2])
+    ]
+    gone = [replace(s, id=f"gone {n}") for n, s in enumerate(scores[::3])]
+    insert_scores(server, [*before, *gone])
+    insert_scores(server, [*scores, *their_scores, *(replace(s, version=11, deleted=True) for s in gone)])
 
 
 def insert_scores(server: Server, scores: Sequence[Score]) -> None:
