@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.portions import portions
 from litefuse.clickhouse.sql import identifier, literal
 
 #: Seconds that one mutation may take.
 _TIMEOUT_S = 3600.0
-#: Ids in one mutation, which rewrites every part that has one of them, and their bytes: they go into a URL, where a byte may
-#: take three, and which has a mebibyte.
+#: Ids in one mutation, which rewrites every part that has one of them.
 _IDS = 10_000
-_IDS_BYTES = 300_000
 #: Times that traces are deleted while their spans keep coming.
 _ROUNDS = 3
 #: Seconds that inserts have to end which ran when spans were deleted, and between looks at them.
@@ -120,7 +119,7 @@ async def traces(
     ids = _distinct(trace_ids)
     before = {table.name: 0 for table in _OF_TRACES}
     after = dict(before)
-    for some in _portions(ids):
+    for some in portions(ids, _IDS):
         parameters = {"project": project_id, "ids": some}
         for table in _OF_TRACES:
             before[table.name] += await _count(store, table.name, table.traces, parameters)
@@ -140,7 +139,7 @@ async def submit(store: Store, project_id: str, trace_ids: Iterable[str], *, tim
     """Returns when ClickHouse has noted that these traces are to be deleted; it does so soon, also when everything stops now.
     Unknown ids are fine. In the order of `_delete_traces`, for its reasons, but in one round: of spans that are stored at this
     very moment something may stay, and what comes in later makes its trace anew. Raises StoreError."""
-    for some in _portions(_distinct(trace_ids)):
+    for some in portions(_distinct(trace_ids), _IDS):
         for table in (*_BESIDES, *(table for table in _OF_TRACES if table.name == _SPANS)):
             await _submit(store, table.name, table.traces, {"project": project_id, "ids": some}, timeout)
 
@@ -148,21 +147,6 @@ async def submit(store: Store, project_id: str, trace_ids: Iterable[str], *, tim
 def _distinct(trace_ids: Iterable[str]) -> list[str]:
     """Each id once. Without the empty one, which is no trace's: scores of sessions have it."""
     return sorted(set(trace_ids) - {""})
-
-
-def _portions(ids: Sequence[str]) -> Iterator[list[str]]:
-    """The ids of one mutation after the other."""
-    some: list[str] = []
-    size = 0
-    for id_ in ids:
-        own = len(id_.encode("utf-8", "replace")) + 3
-        if some and (len(some) == _IDS or size + own > _IDS_BYTES):
-            yield some
-            some, size = [], 0
-        some.append(id_)
-        size += own
-    if some:
-        yield some
 
 
 async def user(store: Store, project_id: str, user_id: str, *, dry_run: bool = False) -> Done:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from litefuse.clickhouse.asking import Inserting
+from litefuse.clickhouse.portions import portions
 from litefuse.errors import RowRefused, StoreError
 from litefuse.telemetry import metrics as m
 from litefuse.telemetry.logs import event
@@ -35,7 +36,6 @@ _WAITING_BYTES = 64 << 20
 _BLOCK_BYTES = 8 << 20
 #: Seconds that a block has. Clients give up earlier, and repeat.
 _TIMEOUT_S = 20.0
-_IDS = 1000
 _INSERT = {
     "async_insert": "0",
     "optimize_on_insert": "0",
@@ -71,28 +71,25 @@ class ScoreWriter:
             return
         try:
             await self._group.add(writes, sum(one.size for one in writes))
-        except RowRefused as error:
+        except RowRefused:
             m.SCORES.labels(result="refused").inc(len(writes))
-            event(logger, logging.WARNING, "ClickHouse refuses a score", error=str(error))
             raise invalid("The scores cannot be stored") from None
-        except ApiError:
+        except (StoreError, ApiError):
             m.SCORES.labels(result="failed").inc(len(writes))
-            raise
+            # Whatever it is, SDKs have to repeat it: of 422, which a read gets that takes too long, they would not.
+            raise later() from None
 
     async def close(self) -> None:
         """Writes what waits, for a bounded time. Idempotent."""
         await self._group.close()
 
     async def _work(self, together: Sequence[Sequence[Write]]) -> None:
-        """Raises RowRefused, ApiError."""
+        """Raises StoreError."""
         try:
             await self._write([one for writes in together for one in writes])
-        except RowRefused:
-            raise
         except StoreError as error:
             event(logger, logging.WARNING, "scores are not stored", error=str(error), requests=len(together))
-            # Whatever it is, SDKs have to repeat it: of 422, which a read gets that takes too long, they would not.
-            raise later() from None
+            raise
 
     async def _write(self, writes: Iterable[Write]) -> None:
         """Raises StoreError."""
@@ -101,15 +98,15 @@ class ScoreWriter:
         if rows:
             await self._store.insert_arrow("scores", COLUMNS, block(rows), settings=_INSERT, timeout=_TIMEOUT_S)
             m.SCORE_BLOCKS.inc()
-            m.SCORES.labels(result="stored").inc(len(rows))
+            m.SCORES.labels(result="stored").inc(sum(not row["deleted"] for row in rows))
         await self._remove(chosen, rows)
 
     async def _known(self, writes: Iterable[Write]) -> dict[tuple[str, str], Known]:
         """The newest rows of their ids."""
         known = {}
         for project_id, ids in _by_project(writes):
-            for at in range(0, len(ids), _IDS):
-                statement = queries.versions(project_id, ids[at : at + _IDS])
+            for some in portions(ids):
+                statement = queries.versions(project_id, some)
                 for id_, version, (deleted, *rest) in await run(self._store, statement, timeout=_TIMEOUT_S):
                     known[project_id, id_] = Known(version, bool(deleted), *rest)
         return known
@@ -119,13 +116,14 @@ class ScoreWriter:
         the other, and it may be gone from its own before the others are. What was written since stays too."""
         before = max((row["version"] for row in rows), default=time.time_ns())
         for project_id, ids in _by_project(one for one in writes if isinstance(one, Deleted)):
-            await self._store.command(
-                "ALTER TABLE scores DELETE WHERE project_id = {project:String} AND id IN {ids:Array(String)} "
-                "AND deleted = 0 AND version < {before:UInt64}",
-                {"project": project_id, "ids": ids, "before": before},
-                settings=_ASYNC,
-                timeout=_TIMEOUT_S,
-            )
+            for some in portions(ids):
+                await self._store.command(
+                    "ALTER TABLE scores DELETE WHERE project_id = {project:String} AND id IN {ids:Array(String)} "
+                    "AND deleted = 0 AND version < {before:UInt64}",
+                    {"project": project_id, "ids": some, "before": before},
+                    settings=_ASYNC,
+                    timeout=_TIMEOUT_S,
+                )
 
 
 def _by_project(writes: Iterable[Write]) -> list[tuple[str, list[str]]]:

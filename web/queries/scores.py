@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.portions import portions
 from web.queries import score_columns
 from web.queries.conditions import Condition
 from web.queries.statement import PROJECT, Statement, Values, bind, run
@@ -222,7 +223,9 @@ async def _walk(store: Store, project_id: str, filter_: Filter, wanted: int, bef
     while True:
         here = await run(store, step(project_id, filter_, before, looked))
         if here:
-            now = {row[0]: row for row in await run(store, versions(project_id, list({row[0] for row in here})))}
+            now: dict[str, tuple[Any, ...]] = {}
+            for some in portions({row[0] for row in here}):
+                now |= {row[0]: row for row in await run(store, versions(project_id, some))}
             known = set(found)
             for id_, at, version in here:
                 _, latest, (deleted, *_) = now[id_]
@@ -239,7 +242,7 @@ async def _walk(store: Store, project_id: str, filter_: Filter, wanted: int, bef
 
 async def _told(store: Store, project_id: str, places: Sequence[Position]) -> list[Score]:
     """These scores in this order, without those that were deleted meanwhile."""
-    if not places:
-        return []
-    found = {row[0]: Score(*row) for row in await run(store, rows(project_id, [place.id for place in places]))}
+    found: dict[str, Score] = {}
+    for some in portions(place.id for place in places):
+        found |= {row[0]: Score(*row) for row in await run(store, rows(project_id, some))}
     return [found[place.id] for place in places if place.id in found]
