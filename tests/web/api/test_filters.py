@@ -328,3 +328,10 @@ def test_every_column_and_operator_is_documented(heading: str, table: str) -> No
     language = PAGE.split("## Conditions")[1].split("## Columns")[0]
     for type_, operators in OPERATORS.items():
         assert all(f"`{word}`" in language for word in (type_, *operators))
+
+
+async def test_many_values(client: Client, made: Mapping[str, Rows]) -> None:
+    """Some hundred ids in one URL."""
+    ids = sorted(made["traces"])[:5]
+    filter_ = {"type": "stringOptions", "column": "id", "operator": "any of", "value": [*ids, *("f" * 32,) * 600]}
+    assert await found(client, "traces", [filter_]) == set(ids)
