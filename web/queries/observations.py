@@ -14,6 +14,7 @@ from litefuse.clickhouse.asking import Store
 from web.queries import conditions, merge, numbers, traces
 from web.queries.conditions import Column, Condition
 from web.queries.statement import OBSERVATIONS, PROJECT, Statement, Values, bind, run
+from web.queries.totals import counted
 from web.queries.traces import Trace
 
 #: An observation is a row with these names.
@@ -280,7 +281,7 @@ async def by_id(store: Store, project_id: str, span_id: str) -> Observation | No
 
 async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
     """How many observations match."""
-    return int((await run(store, total(project_id, filter_ or Filter()), timeout=timeout))[0][0])
+    return await counted(store, total(project_id, filter_ or Filter()), timeout)
 
 
 def named(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Observation]:

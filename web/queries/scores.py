@@ -15,6 +15,7 @@ from litefuse.clickhouse.portions import portions
 from web.queries import score_columns
 from web.queries.conditions import Condition
 from web.queries.statement import PROJECT, Statement, Values, bind, run
+from web.queries.totals import counted
 from web.queries.traces import checked
 
 NUMERIC, BOOLEAN, CATEGORICAL, TEXT, CORRECTION = "NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION"
@@ -213,7 +214,7 @@ async def page(
 
 async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
     """How many scores match."""
-    return int((await run(store, total(project_id, filter_ or Filter()), timeout=timeout))[0][0])
+    return await counted(store, total(project_id, filter_ or Filter()), timeout)
 
 
 async def _walk(store: Store, project_id: str, filter_: Filter, wanted: int, before: Position | None) -> list[Position]:

@@ -16,6 +16,7 @@ from web.queries import numbers
 from web.queries.merge import HOUR_NS, hour, merged
 from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, Statement, Values, bind, run
+from web.queries.totals import counted
 from web.queries.traces import checked
 
 
@@ -239,7 +240,7 @@ async def user(store: Store, project_id: str, user_id: str) -> User | None:
 
 
 async def count_sessions(store: Store, project_id: str, range_: Range | None = None, *, timeout: float = 30.0) -> int:
-    return int((await run(store, total(project_id, "session_id", range_ or Range()), timeout=timeout))[0][0])
+    return await counted(store, total(project_id, "session_id", range_ or Range()), timeout)
 
 
 async def count_users(store: Store, project_id: str, range_: Range | None = None) -> int:

@@ -1,21 +1,29 @@
 """How many rows there are in all, beside a page of them: counted for a short while only (public-api.md section 1.5).
 
 A page in the order of time reads little, its total reads everything that matches. So the count runs beside the page, has
-bounds of its own, and where it reaches them the total is what the page itself tells: there are at least so many.
+bounds of its own, and where it reaches them the total is what the page itself tells: there are at least so many. A count
+that has reached them is not tried again at once, so that not every page of a long list waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
+from litefuse.clickhouse.asking import Store
 from litefuse.clickhouse.codes import BUSY, TOO_MUCH, TOO_SLOW
 from litefuse.errors import StoreError
+from web.queries.statement import Statement, run
 
 #: Seconds that a count may take: the `timeout` of the count functions.
 COUNT_S = 2.5
+#: Seconds for which a count that has reached its bounds is not tried again, and how many such counts are remembered.
+_AGAIN_S = 10.0
+_REMEMBERED = 1000
 #: 0: no answer in time.
 _GIVEN_UP = TOO_SLOW | TOO_MUCH | {BUSY, 0}
 
@@ -28,6 +36,28 @@ class Total:
 
     items: int
     at_least: bool = False
+
+
+#: Store → hash of a count that has reached its bounds → when it may be tried again, and the error.
+_ENDED: WeakKeyDictionary[Store, dict[int, tuple[float, type[StoreError], str, int]]] = WeakKeyDictionary()
+
+
+async def counted(store: Store, statement: Statement, timeout: float) -> int:
+    """The number that a statement counts. Raises StoreError, that of a moment ago when the count then reached its bounds."""
+    ended = _ENDED.setdefault(store, {})
+    key = hash((timeout, statement.sql, repr(statement.parameters)))
+    if key in ended:
+        until, kind, text, code = ended[key]
+        if time.monotonic() < until:
+            raise kind(text, code)
+    try:
+        return int((await run(store, statement, timeout=timeout))[0][0])
+    except StoreError as error:
+        if error.code in TOO_SLOW | TOO_MUCH:
+            if len(ended) >= _REMEMBERED:
+                ended.clear()
+            ended[key] = (time.monotonic() + _AGAIN_S, type(error), str(error), error.code)
+        raise
 
 
 async def total(count: Awaitable[int], offset: int, shown: int, more: bool) -> Total:

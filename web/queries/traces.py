@@ -19,6 +19,7 @@ from web.queries import numbers
 from web.queries.merge import HOUR_NS, Filter, by_name, hour, merged, named, orphans, said_named, saying, where
 from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, QueryError, Statement, Values, bind, run
+from web.queries.totals import counted
 
 MAX_LIMIT = 1000
 #: How windows and numbers of candidates grow, and how many candidates one statement completes at most.
@@ -339,7 +340,7 @@ def _hour_before(ns: int) -> int:
 
 async def count(store: Store, project_id: str, filter_: Filter | None = None, *, timeout: float = 30.0) -> int:
     """How many traces match."""
-    return int((await run(store, total(project_id, filter_ or Filter()), timeout=timeout))[0][0])
+    return await counted(store, total(project_id, filter_ or Filter()), timeout)
 
 
 async def by_ids(store: Store, project_id: str, trace_ids: Sequence[str]) -> list[Trace]:
