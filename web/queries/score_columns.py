@@ -8,6 +8,12 @@ from web.queries import conditions, merge
 from web.queries.conditions import Column, Condition
 from web.queries.statement import Values
 
+#: As the metadata of spans is stored: text that begins with a quote is given as JSON, since conditions decode such text.
+_METADATA = (
+    "mapApply((name, text) -> (name, if(startsWith(text, '\"'), toJSONString(text), text)), "
+    "JSONExtract(metadata, 'Map(String, String)'))"
+)
+
 COLUMNS: Mapping[str, Column] = {
     "id": Column("text", "id"),
     "traceId": Column("text", "trace_id"),
@@ -21,7 +27,7 @@ COLUMNS: Mapping[str, Column] = {
     "value": Column("number", "if(data_type = 'TEXT', NULL, value)"),
     "stringValue": Column("text", "string_value"),
     "booleanValue": Column("bool", "if(data_type = 'BOOLEAN', value = 1, NULL)"),
-    "metadata": Column("map", "JSONExtract(metadata, 'Map(String, String)')"),
+    "metadata": Column("map", _METADATA),
     "environment": Column("text", "environment"),
     "comment": Column("text", "comment"),
     "configId": Column("text", "config_id"),

@@ -163,7 +163,13 @@ def scores_made(chance: random.Random, spans: Sequence[Span]) -> list[Score]:
                 source=chance.choice(["API", "EVAL", "ANNOTATION"]),
                 environment=chance.choice(["default", "prod"]),
                 metadata=chance.choice(
-                    ["", '{"k": "1"}', '{"k": 1, "n": {"a": [1, 2]}}', '{"k": "a \\"b\\"", "x": ""}']
+                    [
+                        "",
+                        '{"k": "1"}',
+                        '{"k": "\\"1\\""}',
+                        '{"k": 1, "n": {"a": [1, 2]}}',
+                        '{"k": "a \\"b\\"", "x": ""}',
+                    ]
                 ),
             )
         )
