@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from litefuse.clickhouse.asking import Inserting, Store
+from litefuse.clickhouse.portions import portions
 from web.queries.statement import PROJECT, Statement, Values, bind, run
 
 #: Seconds that a statement has. Clients give up at about as many, and repeat.
@@ -22,8 +23,6 @@ _INSERT = {
 #: Events of one object that are put together, and bytes of one answer: what is told of one object has no end.
 MOST_EVENTS = 1000
 _BOUNDS = {"max_result_bytes": str(512 << 20), "result_overflow_mode": "throw"}
-#: Characters of ids in one statement.
-_CHARACTERS = 200_000
 
 
 class Stored(NamedTuple):
@@ -75,7 +74,7 @@ def statement(project_id: str, kind: str, object_ids: Sequence[str]) -> Statemen
 async def of_objects(store: Store, project_id: str, kind: str, object_ids: Collection[str]) -> list[Stored]:
     """The events of these objects. Raises StoreError; of litefuse.clickhouse.codes.TOO_MUCH when they are too large."""
     found: list[Stored] = []
-    for part in _parts(object_ids):
+    for part in portions(object_ids):
         found += [Stored(*row) for row in await run(store, statement(project_id, kind, part), timeout=_TIMEOUT_S)]
     return found
 
@@ -102,16 +101,3 @@ async def forget(store: Inserting, project_id: str, kind: str, object_id: str, t
         settings={"mutations_sync": "0"},
         timeout=_TIMEOUT_S,
     )
-
-
-def _parts(ids: Collection[str]) -> Iterator[list[str]]:
-    part: list[str] = []
-    size = 0
-    for id_ in ids:
-        if part and size + len(id_) > _CHARACTERS:
-            yield part
-            part, size = [], 0
-        part.append(id_)
-        size += len(id_) + 3
-    if part:
-        yield part
