@@ -57,7 +57,7 @@ def test_help_of_a_tool_leaves_out_what_has_no_effect_on_it() -> None:
     assert "log_url" not in flags("sql") | flags("clickhouse") | flags("migrate")
     assert "clickhouse_url" not in flags("dead")
     assert "kafka_group" in flags("status")
-    assert "kafka_linger_ms" not in flags("status") | flags("web")
+    assert "kafka_linger_ms" not in flags("status")
 
 
 def test_no_command_prints_the_overview_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
