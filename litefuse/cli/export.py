@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from litefuse import __version__
-from litefuse.errors import ConfigError
+from litefuse.errors import ConfigError, LitefuseError
 from litefuse.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ class Project:
 
 
 def run(options: Namespace, settings: Settings) -> int:
-    return asyncio.run(_run(options, settings))
+    try:
+        return asyncio.run(_run(options, settings))
+    except OSError as error:  # the disk is full, or not to be written to
+        where = error.filename or options.dir
+        raise LitefuseError(f"{where}: {error.strerror or error}; repeat the command to go on from there") from error
 
 
 async def _run(options: Namespace, settings: Settings) -> int:
@@ -253,6 +257,9 @@ async def _spans(store: Store, writer: Writer, statement: Statement, most: int) 
         for row in rows:
             *sender, received, start = row[: len(ORIGIN)]
             key = tuple(sender)
+            # Before it is added: a file with a span of megabytes behind many others could be more than ingest takes.
+            if key in files and files[key].request.size + texts_size(row[len(ORIGIN) :]) > most:
+                _write(writer, key, files.pop(key))
             if key not in files:
                 if len(files) >= _OPEN:
                     fullest = max(files, key=lambda each: files[each].request.size)
@@ -268,6 +275,15 @@ async def _spans(store: Store, writer: Writer, statement: Statement, most: int) 
         await asyncio.to_thread(add, rows)
     for key, open_ in files.items():
         await asyncio.to_thread(_write, writer, key, open_)
+
+
+def texts_size(row: Sequence[Any]) -> int:
+    """About how many bytes the texts of a span take, which may be megabytes; a row of litefuse.otlp.rebuild.COLUMNS."""
+    from litefuse.otlp.rebuild import COLUMNS
+
+    maps = [row[COLUMNS.index("attributes_string")], row[COLUMNS.index("attributes_json")]]
+    maps += row[COLUMNS.index("events.attributes")]
+    return sum(len(text) if text.isascii() else 3 * len(text) for texts in maps for text in texts.values())
 
 
 def _write(writer: Writer, key: tuple[Any, ...], open_: _Open) -> None:

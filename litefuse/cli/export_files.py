@@ -134,7 +134,10 @@ class Directory:
     def _resume(self, text: bytes) -> None:
         # A crash while a line was written leaves half of it: its piece is written again.
         head, *lines = text[: text.rfind(b"\n") + 1].splitlines() or [b"{}"]
-        begun = orjson.loads(head)
+        try:
+            begun = orjson.loads(head)
+        except orjson.JSONDecodeError:
+            begun = {}
         if begun.get("asked") != orjson.loads(orjson.dumps(dict(self.asked))) or begun.get("version") != VERSION:
             raise ConfigError(
                 f"{self.path}: another export was begun there and not finished; repeat that one, or name a new directory"

@@ -4,7 +4,7 @@ Spans are put together under the resource and scope they came with. What a row d
 (docs/export.md): the order of attributes and all but the last of equal keys, whether an empty resource, scope or status was
 there at all, fields that OTLP's schema did not have, text that was no UTF-8.
 
-Pure. About 40 µs a span, and holds the GIL: a thousand at a time, in a thread.
+Pure. About 30 µs a span of 15 attributes, and holds the GIL: in a thread.
 """
 
 from __future__ import annotations
