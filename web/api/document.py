@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
-from typing_extensions import TypedDict
 
 from web.api import parameters
+from web.api.errors import Error
 from web.api.others import OTHERS, Health
 from web.api.route import PREFIX, Route
 
@@ -27,7 +27,8 @@ SDKs use these routes; a script can as well.
 
 Lists come by page (`page`, `limit`; `meta` says how many there are) or by cursor (pass `meta.cursor` on until it is gone).
 Times are ISO 8601 with a zone; `from…` is inclusive, `to…` exclusive, except for metrics, where both are inclusive. Durations
-are seconds, in metrics milliseconds; costs are USD. Every error is `{"message", "error"}`, but for OTLP's.
+are seconds, in metrics milliseconds; costs are USD. A parameter that is a list is repeated, or one value with
+commas. Every error is `{"message", "error"}`, but for OTLP's.
 """
 
 #: What the parameters of paths are.
@@ -61,17 +62,6 @@ _READING, _WITH_BODY = (400, 401, 403, 422, 429, 503), (413,)
 _AGAIN = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 
 
-class Issue(TypedDict):
-    code: str
-    path: list[str | int]
-    message: str
-
-
-class Error(TypedDict):
-    message: str
-    error: str | list[Issue]
-
-
 class _Titleless(GenerateJsonSchema):
     """Without a title for each property, which says its name again."""
 
@@ -93,7 +83,9 @@ def document(routes: Sequence[Route], version: str) -> Document:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route, schemas)
     for (method, path), other in OTHERS.items():
         paths.setdefault(path, {})[method] = {"operationId": operation_id(method, path), **other}
-    tags = dict.fromkeys(operation["tags"][0] for path in paths.values() for operation in path.values())
+    operations = [operation for path in paths.values() for operation in path.values()]
+    # What anybody may ask tells of no data: last.
+    tags = dict.fromkeys(o["tags"][0] for o in sorted(operations, key=lambda o: not o["security"]))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -179,7 +171,6 @@ def _in_query(query: type) -> Iterable[dict[str, Any]]:
         }
         if parameter.many:
             made |= {"style": "form", "explode": True}
-            made["description"] += " (repeated, or one value with commas)"
         yield {**made, "schema": schema}
 
 

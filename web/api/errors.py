@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from litefuse.clickhouse.codes import BUSY, TOO_MUCH, TOO_SLOW
 from litefuse.errors import LitefuseError, StoreError, StoreMisconfigured, StoreTooBig
+
+
+class Issue(TypedDict):
+    code: str
+    path: list[str | int]
+    message: str
+
+
+class Error(TypedDict):
+    """What every error is, as the OpenAPI document has it."""
+
+    message: str
+    error: str | list[Issue]
 
 
 class ApiError(LitefuseError):

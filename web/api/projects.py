@@ -7,7 +7,7 @@ from typing import Any, NoReturn, NotRequired
 from typing_extensions import TypedDict
 
 from litefuse.keys import KeyStore
-from web.api.errors import forbidden
+from web.api.errors import Error, forbidden
 from web.api.parameters import NoQuery
 from web.api.route import Call, Route
 
@@ -58,7 +58,7 @@ async def refuse(_: Call, __: NoQuery) -> NoReturn:
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/projects", listing, "The project of the key", "Projects", answer=Projects, need=None),
     *(
-        Route(method, path, refuse, "Not with the key of a project: 403", "Projects", answer=Projects, need=None)
+        Route(method, path, refuse, "Not with the key of a project", "Projects", answer=Error, status=403, need=None)
         for method, path in (
             ("POST", "/projects"),
             ("PUT", "/projects/{projectId}"),
