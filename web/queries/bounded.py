@@ -42,7 +42,8 @@ class Bounded:
         left = min(self._ends - time.monotonic(), timeout or float("inf"))
         if left <= 0:
             raise StoreUnavailable("the time of the request is over", TIMEOUT_EXCEEDED)
-        bounds = {**self._bounds, "max_execution_time": f"{left:.3f}", **(settings or {})}
+        # 0 would be no bound.
+        bounds = {**self._bounds, "max_execution_time": f"{max(left, 0.001):.3f}", **(settings or {})}
         return await self._store.rows(sql, parameters, settings=bounds, timeout=left + _GRACE_S)
 
     async def command(

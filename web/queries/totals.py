@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from litefuse.clickhouse.asking import Store
 from litefuse.clickhouse.codes import BUSY, TOO_MUCH, TOO_SLOW
@@ -38,25 +37,24 @@ class Total:
     at_least: bool = False
 
 
-#: Store → hash of a count that has reached its bounds → when it may be tried again, and the error.
-_ENDED: WeakKeyDictionary[Store, dict[int, tuple[float, type[StoreError], str, int]]] = WeakKeyDictionary()
+#: Hash of a count that has reached its bounds → when it may be tried again, and the error.
+_ENDED: dict[int, tuple[float, type[StoreError], str, int]] = {}
 
 
 async def counted(store: Store, statement: Statement, timeout: float) -> int:
     """The number that a statement counts. Raises StoreError, that of a moment ago when the count then reached its bounds."""
-    ended = _ENDED.setdefault(store, {})
     key = hash((timeout, statement.sql, repr(statement.parameters)))
-    if key in ended:
-        until, kind, text, code = ended[key]
+    if key in _ENDED:
+        until, kind, text, code = _ENDED[key]
         if time.monotonic() < until:
             raise kind(text, code)
     try:
         return int((await run(store, statement, timeout=timeout))[0][0])
     except StoreError as error:
         if error.code in TOO_SLOW | TOO_MUCH:
-            if len(ended) >= _REMEMBERED:
-                ended.clear()
-            ended[key] = (time.monotonic() + _AGAIN_S, type(error), str(error), error.code)
+            if len(_ENDED) >= _REMEMBERED:
+                _ENDED.clear()
+            _ENDED[key] = (time.monotonic() + _AGAIN_S, type(error), str(error), error.code)
         raise
 
 
