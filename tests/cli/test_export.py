@@ -7,7 +7,6 @@ import json
 import random
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from litefuse import text_ids
 from litefuse.cli.captured import Call, plan, read
-from litefuse.cli.export import stretches
-from litefuse.cli.export_files import Directory
-from litefuse.cli.scores import Scores, batches, is_score
 from litefuse.errors import ConfigError
 from tests.corpus_files import captured
 from tests.otlp import canonical
 from tests.otlp.growing import Grower
-from tests.processes import Litefuse, litefuse, project_env, run
+from tests.processes import litefuse, project_env, run
+from tests.talking import PROTOBUF, Up
 from tests.waiting import eventually
 from tests.web.api.support import basic
 
-PROTOBUF = "application/x-protobuf"
 SCORES: list[dict[str, Any]] = [
     {"id": "n", "name": "quality", "value": 0.25, "traceId": "a" * 32, "metadata": {"by": ["x", 1]}, "comment": "ü\n"},
     {"id": "b", "name": "right", "value": 1, "dataType": "BOOLEAN", "traceId": "a" * 32, "observationId": "b" * 16},
@@ -42,32 +38,8 @@ AT = "2026-01-02T03:04:05.678Z"
 TOLD = {"id": "a call", "traceId": "told/1", "name": "call", "model": "gpt-4o", "startTime": AT, "usage": {"input": 1}}
 
 
-@dataclass
-class Up:
-    """A running `up`, and its first project's key."""
-
-    process: Litefuse
-
-    @property
-    def data_dir(self) -> Path:
-        return self.process.data_dir
-
-    def post(self, path: str, body: bytes, **headers: str) -> bytes:
-        keys = project_env(self.data_dir)
-        pair = keys["LITEFUSE_PUBLIC_KEY"], keys["LITEFUSE_SECRET_KEY"]
-        sent = {"Authorization": basic(pair)} | {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(f"{self.process.url}/api/public{path}", body, sent)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found: bytes = answer.read()
-            return found
-
-    def spans(self, request: ExportTraceServiceRequest, **headers: str) -> None:
-        self.post("/otel/v1/traces", request.SerializeToString(), Content_Type=PROTOBUF, **headers)
-
-    def ask(self, sql: str) -> str:
-        done = run("sql", sql, "--format", "TSV", data_dir=self.data_dir)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+class Exporting(Up):
+    """Writes exports."""
 
     def export(self, where: Path, *arguments: str, stdin: str | None = None) -> str:
         done = run("export", str(where), *arguments, data_dir=self.data_dir, stdin=stdin)
@@ -98,15 +70,14 @@ def timed(spans: canonical.Spans) -> canonical.Spans:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, canonical.Spans]]:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporting, canonical.Spans]]:
     """An `up` with all that was captured, generated spans and scores; and what it was sent."""
     folder = tmp_path_factory.mktemp("source")
     with litefuse("up", data_dir=folder / "data") as process:
-        up = Up(process)
+        up = Exporting(process)
         sent = [call for call in captured() if call.body]
         for call in sent:
-            encoded = {"Content_Encoding": call.encoding} if call.encoding else {}
-            up.post("/otel/v1/traces", call.body, Content_Type=call.content_type, **encoded)
+            up.traces(call.body, call.content_type, **({"Content_Encoding": call.encoding} if call.encoding else {}))
         requests = [
             canonical.of_json(json.loads(call.plain), lenient=True)
             if call.is_json
@@ -116,9 +87,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, canon
         chance, grower = random.Random(1), Grower(2)
         for n in range(20):
             requests.append(grower.request([chance.randbytes(16) for _ in range(2)]))
-            up.spans(requests[-1], x_langfuse_sdk_name=f"sdk {n % 3}", x_langfuse_sdk_version="1.2")
+            sdk = {"x_langfuse_sdk_name": f"sdk {n % 3}", "x_langfuse_sdk_version": "1.2"}
+            up.traces(requests[-1].SerializeToString(), **sdk)
         for score in SCORES:
-            up.post("/scores", orjson.dumps([score]), Content_Type="application/json")
+            up.post("/scores", orjson.dumps([score]))
         event = {"id": "e", "name": "judged", "value": 1.0, "traceId": "a" * 32, "source": "EVAL"}
         batch = [{"id": "1", "type": "score-create", "timestamp": AT, "body": event}]
         batch += [
@@ -130,7 +102,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, canon
             },
             {"id": "3", "type": "generation-create", "timestamp": AT, "body": TOLD},
         ]
-        assert b'"errors":[]' in up.post("/ingestion", orjson.dumps({"batch": batch}), Content_Type="application/json")
+        assert b'"errors":[]' in up.post("/ingestion", orjson.dumps({"batch": batch}))
         expected = canonical.kept(requests)
         eventually(lambda: int(up.ask("SELECT count() FROM spans")) == len(expected) + 2, 60)
         told = up.ask("SELECT span_id FROM spans WHERE trace_id = 'told/1'").splitlines()
@@ -139,7 +111,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, canon
         yield up, expected
 
 
-def test_a_round_trip_changes_nothing(source: tuple[Up, canonical.Spans], tmp_path: Path) -> None:
+def test_a_round_trip_changes_nothing(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     up, expected = source
     told = up.export(tmp_path / "one", "--file-bytes", "20000")
     assert told.startswith(f"{len(expected)} spans and {len(SCORES) + 1} scores in ")
@@ -149,7 +121,7 @@ def test_a_round_trip_changes_nothing(source: tuple[Up, canonical.Spans], tmp_pa
     assert found.keys() == expected.keys()
 
     with litefuse("up", data_dir=tmp_path / "data") as process:
-        fresh = Up(process)
+        fresh = Exporting(process)
         sent = run("send", str(tmp_path / "one"), data_dir=fresh.data_dir)
         assert sent.returncode == 0, sent.stderr
         assert sent.stdout.startswith(f"{len(expected)} spans in ")
@@ -175,7 +147,7 @@ def test_a_round_trip_changes_nothing(source: tuple[Up, canonical.Spans], tmp_pa
     assert first == second
 
 
-def test_scores_are_as_they_were_given(source: tuple[Up, canonical.Spans], tmp_path: Path) -> None:
+def test_scores_are_as_they_were_given(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     source[0].export(tmp_path / "x")
     found = {score["id"]: score for score in scores_in(tmp_path / "x")}
     assert found.keys() == {*(score["id"] for score in SCORES), "e"}
@@ -193,7 +165,7 @@ def test_scores_are_as_they_were_given(source: tuple[Up, canonical.Spans], tmp_p
     }
 
 
-def test_files_describe_themselves(source: tuple[Up, canonical.Spans], tmp_path: Path) -> None:
+def test_files_describe_themselves(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     up, expected = source
     up.export(tmp_path / "x", "--file-bytes", "20000")
     keys = project_env(up.data_dir)
@@ -222,7 +194,7 @@ def test_files_describe_themselves(source: tuple[Up, canonical.Spans], tmp_path:
     assert max(several) < 2 * 20_000
 
 
-def test_a_range_of_time(source: tuple[Up, canonical.Spans], tmp_path: Path) -> None:
+def test_a_range_of_time(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     """Two ranges that meet have every span once."""
     up, expected = source
     middle = up.ask("SELECT toString(quantileExact(0.5)(start_time)) FROM spans")
@@ -256,7 +228,9 @@ def test_a_range_of_time(source: tuple[Up, canonical.Spans], tmp_path: Path) -> 
         ),
     ],
 )
-def test_a_filter(source: tuple[Up, canonical.Spans], tmp_path: Path, condition: dict[str, Any], where: str) -> None:
+def test_a_filter(
+    source: tuple[Exporting, canonical.Spans], tmp_path: Path, condition: dict[str, Any], where: str
+) -> None:
     up, expected = source
     up.export(tmp_path / "x", "--filter", "-", stdin=json.dumps([condition]))
     wanted = set(up.ask(f"SELECT DISTINCT trace_id FROM spans WHERE {where}").split())
@@ -269,7 +243,7 @@ def test_a_filter(source: tuple[Up, canonical.Spans], tmp_path: Path, condition:
 def test_several_projects_are_sent_one_by_one(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with litefuse("up", data_dir=data) as process:
-        up = Up(process)
+        up = Exporting(process)
         first = project_env(data)
         made = run("keys", "create", "--project", "second one", data_dir=data)
         second = dict(line.split("=", 1) for line in made.stdout.splitlines() if "=" in line)
@@ -309,7 +283,7 @@ def test_several_projects_are_sent_one_by_one(tmp_path: Path) -> None:
     assert spans_in(tmp_path / "again") == spans_in(tmp_path / "all")
 
 
-def test_an_export_goes_on_where_it_was(source: tuple[Up, canonical.Spans], tmp_path: Path) -> None:
+def test_an_export_goes_on_where_it_was(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     up, _ = source
     up.export(tmp_path / "whole")
     # As it is after a crash behind the first piece: no manifest, half a line, files of a piece that is not noted.
@@ -356,49 +330,9 @@ def test_what_cannot_be_is_said(arguments: tuple[str, str], tmp_path: Path) -> N
     assert not (tmp_path / "x").exists()
 
 
-def test_a_directory_that_cannot_be_written_is_said(source: tuple[Up, canonical.Spans], tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written_is_said(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("export", str(tmp_path / "file" / "x"), data_dir=source[0].data_dir)
     assert done.returncode == 1
     assert done.stderr.startswith(f"litefuse: {tmp_path}/file")
     assert "Traceback" not in done.stderr
-
-
-def test_a_directory_with_other_files_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(ConfigError, match="not empty"):
-        Directory.open(tmp_path, {})
-
-
-def test_days_with_very_many_spans_are_cut_into_hours() -> None:
-    day = 20_000 * 86_400
-    found = stretches([(day, 5), (day + 3600, 6), (day + 86_400, 400_000), (day + 86_400 + 7200, 200_000)])
-    assert [(stretch.name, stretch.rows) for stretch in found] == [
-        ("2024-10-04", 11),
-        ("2024-10-05T00", 400_000),
-        ("2024-10-05T02", 200_000),
-    ]
-    assert [(s.high - s.low) // 3_600_000_000_000 for s in found] == [24, 1, 1]
-
-
-def test_scores_go_in_requests_that_the_routes_take() -> None:
-    scores = [
-        {
-            "id": str(n),
-            "name": "n",
-            "value": 1,
-            "traceId": "t",
-            "comment": "x" * (n * 100),
-            "source": "EVAL" if n % 7 == 0 else "API",
-        }
-        for n in range(300)
-    ]
-    assert all(map(is_score, scores))
-    lines = [(orjson.dumps(score), score) for score in scores]
-    found = list(batches("f", lines))
-    assert sorted(int(score["id"]) for batch in found for score in batch.scores) == list(range(300))
-    for batch in found:
-        assert len(batch.body) < 1_000_000
-        assert len({score["source"] for score in batch.scores}) == 1
-        assert batch.path == ("/api/public/ingestion" if batch.source == "EVAL" else "/api/public/scores")
-    assert isinstance(found[0], Scores)

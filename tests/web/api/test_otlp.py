@@ -21,46 +21,17 @@ from litefuse.otlp.schema import FULL_REQUEST
 from tests.corpus_files import captured
 from tests.otlp import canonical, gen
 from tests.otlp.growing import Grower
-from tests.processes import Litefuse, litefuse, project_env
+from tests.processes import litefuse
+from tests.talking import JSON, PROTOBUF, Up
 from tests.waiting import eventually
-from tests.web.api.support import basic
 from web.api.otlp import wants_protobuf
 
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
-
-class Up:
-    """A running `up`, and its first project's key."""
-
-    def __init__(self, process: Litefuse) -> None:
-        self.process = process
-        keys = project_env(process.data_dir)
-        self.pair = keys["LITEFUSE_PUBLIC_KEY"], keys["LITEFUSE_SECRET_KEY"]
-
-    def post(self, body: bytes, **headers: str) -> None:
-        """An OTLP request, taken whole."""
-        sent = {"Authorization": basic(self.pair), "Content-Type": PROTOBUF} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
-        url = f"{self.process.url}/api/public/otel/v1/traces"
-        with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=30) as answer:
-            assert answer.status == 200
-
-    def told(self, events: Any) -> None:
-        """Events for POST /ingestion, all of them accepted."""
-        sent = {"Authorization": basic(self.pair), "Content-Type": JSON}
-        request = urllib.request.Request(f"{self.process.url}/api/public/ingestion", json.dumps(events).encode(), sent)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert json.loads(answer.read())["errors"] == []
+class Reader(Up):
+    """Reads traces as OTLP."""
 
     def get(self, trace_id: str, accept: str | None = None) -> tuple[int, Mapping[str, str], bytes]:
-        sent = {"Authorization": basic(self.pair)} | ({} if accept is None else {"Accept": accept})
-        url = f"{self.process.url}/api/public/otel/v1/traces/{trace_id}"
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=sent), timeout=30) as answer:
-                return answer.status, dict(answer.headers), answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read()
+        return self.call("GET", f"/otel/v1/traces/{trace_id}", None, **({} if accept is None else {"Accept": accept}))
 
     def has(self, trace_id: str, spans: int) -> bool:
         return len(self.spans(trace_id)) >= spans
@@ -76,9 +47,9 @@ class Up:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with litefuse("up", data_dir=tmp_path_factory.mktemp("otlp") / "data") as process:
-        yield Up(process)
+        yield Reader(process)
 
 
 def by_trace(spans: canonical.Spans) -> dict[str, canonical.Spans]:
@@ -88,7 +59,7 @@ def by_trace(spans: canonical.Spans) -> dict[str, canonical.Spans]:
     return found
 
 
-def check(up: Up, sent: list[ExportTraceServiceRequest]) -> None:
+def check(up: Reader, sent: list[ExportTraceServiceRequest]) -> None:
     """All spans of the requests, which were posted, come back, in both encodings."""
     expected = by_trace(canonical.kept(sent))
     assert expected
@@ -105,12 +76,11 @@ def check(up: Up, sent: list[ExportTraceServiceRequest]) -> None:
 CORPUS = [call for call in captured() if call.body]
 
 
-def test_every_captured_request(up: Up) -> None:
+def test_every_captured_request(up: Reader) -> None:
     """All of them in their order, as some clients send a span twice."""
     sent = []
     for call in CORPUS:
-        headers = {"Content_Type": call.content_type} | ({"Content_Encoding": call.encoding} if call.encoding else {})
-        up.post(call.body, **headers)
+        up.traces(call.body, call.content_type, **({"Content_Encoding": call.encoding} if call.encoding else {}))
         if call.is_json:
             sent.append(canonical.of_json(json.loads(call.plain), lenient=True))
         else:
@@ -118,17 +88,17 @@ def test_every_captured_request(up: Up) -> None:
     check(up, sent)
 
 
-def test_generated_requests(up: Up) -> None:
+def test_generated_requests(up: Reader) -> None:
     chance = random.Random(5)
     grower = Grower(6)
     sent = []
     for _ in range(40):
         sent.append(grower.request([chance.randbytes(16) for _ in range(3)]))
-        up.post(sent[-1].SerializeToString())
+        up.traces(sent[-1].SerializeToString())
     check(up, sent)
 
 
-def test_resources_and_scopes_are_said_once(up: Up) -> None:
+def test_resources_and_scopes_are_said_once(up: Reader) -> None:
     request = ExportTraceServiceRequest()
     trace_id = b"resources+scopes"
     for number, name in enumerate(["one", "two", "one", "one"]):
@@ -145,7 +115,7 @@ def test_resources_and_scopes_are_said_once(up: Up) -> None:
         of_scope.spans.add(
             trace_id=trace_id, span_id=bytes(7) + bytes((number + 1,)), start_time_unix_nano=gen.START + number
         )
-    up.post(request.SerializeToString())
+    up.traces(request.SerializeToString())
     check(up, [request])
     read = ExportTraceServiceRequest.FromString(up.get(trace_id.hex(), PROTOBUF)[2])
     assert [len(each.scope_spans) for each in read.resource_spans] == [2, 1]
@@ -153,11 +123,11 @@ def test_resources_and_scopes_are_said_once(up: Up) -> None:
 
 
 @pytest.mark.parametrize("nested", [gen.nested_list, gen.nested_map])
-def test_as_deep_as_values_may_be(up: Up, nested: Any) -> None:
+def test_as_deep_as_values_may_be(up: Reader, nested: Any) -> None:
     """Deeper than protobuf's own readers go, so it is compared as bytes and as JSON."""
     trace_id = random.Random(nested.__name__).randbytes(16)
     value = nested(50)
-    up.post(gen.request(gen.span(trace_id, rest=gen.attribute("deep", value))))
+    up.traces(gen.request(gen.span(trace_id, rest=gen.attribute("deep", value))))
     eventually(lambda: up.get(trace_id.hex())[0] == 200, 30)
     read = FULL_REQUEST.FromString(up.get(trace_id.hex(), PROTOBUF)[2])
     assert read.resource_spans[0].scope_spans[0].spans[0].attributes[0].value.SerializeToString() == value
@@ -169,7 +139,7 @@ def test_as_deep_as_values_may_be(up: Up, nested: Any) -> None:
     assert (found, depth) == ({"stringValue": "x"}, 50)
 
 
-def test_json_is_that_of_otlp(up: Up) -> None:
+def test_json_is_that_of_otlp(up: Reader) -> None:
     """Enums as numbers, 64-bit integers as texts, ids in hex, bytes in base64, NaN by name."""
     request = ExportTraceServiceRequest()
     span = (
@@ -190,7 +160,7 @@ def test_json_is_that_of_otlp(up: Up) -> None:
     span.attributes.add(key="raw").value.bytes_value = b"\xff"
     span.attributes.add(key="empty").value.SetInParent()
     span.events.add(time_unix_nano=5, name="e")
-    up.post(request.SerializeToString())
+    up.traces(request.SerializeToString())
     eventually(lambda: up.get(span.trace_id.hex())[0] == 200, 30)
     read = json.loads(up.get(span.trace_id.hex())[2])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
     values = {pair["key"]: pair["value"] for pair in read.pop("attributes")}
@@ -212,7 +182,7 @@ def test_json_is_that_of_otlp(up: Up) -> None:
     }
 
 
-def test_ids_of_any_text_go_as_their_hashes(up: Up) -> None:
+def test_ids_of_any_text_go_as_their_hashes(up: Reader) -> None:
     """What POST /ingestion was told goes out as spans whose ids are made of the texts, which are attributes."""
     trace_id = "order/4711 ü"
     at = "2026-06-01T00:00:00.000Z"
@@ -242,7 +212,8 @@ def test_ids_of_any_text_go_as_their_hashes(up: Up) -> None:
             },
         },
     ]
-    up.told({"batch": batch})
+    told = up.post("/ingestion", json.dumps({"batch": batch}).encode())
+    assert json.loads(told)["errors"] == []
     eventually(lambda: up.has(quote(trace_id), 3), 30)
     found = {said[2]["name"]: (key, said[2]) for key, said in up.spans(quote(trace_id)).items()}
     assert found.keys() == {"order", "outer", "inner"}
@@ -257,7 +228,7 @@ def test_ids_of_any_text_go_as_their_hashes(up: Up) -> None:
 
 
 @pytest.mark.parametrize("accept", [None, PROTOBUF])
-def test_an_unknown_trace_is_404_in_the_shape_of_the_api(up: Up, accept: str | None) -> None:
+def test_an_unknown_trace_is_404_in_the_shape_of_the_api(up: Reader, accept: str | None) -> None:
     status, headers, body = up.get("f" * 32, accept)
     assert (status, headers["Content-Type"].partition(";")[0]) == (404, JSON)
     assert json.loads(body) == {"message": "Trace not found", "error": "LangfuseNotFoundError"}
@@ -282,13 +253,10 @@ def test_accept(accept: list[str], protobuf: bool) -> None:
     assert wants_protobuf(accept) == protobuf
 
 
-def test_errors_before_the_route_have_that_shape_too(up: Up) -> None:
-    url = f"{up.process.url}/api/public/otel/v1/traces/{'a' * 32}"
+def test_errors_before_the_route_have_that_shape_too(up: Reader) -> None:
+    status, _, body = up.call("PUT", f"/otel/v1/traces/{'a' * 32}", b"{}")
+    assert (status, json.loads(body)["error"]) == (405, "MethodNotAllowedError")
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(urllib.request.Request(url, b"{}", method="PUT"), timeout=30)
-    assert refused.value.code == 405
-    assert json.loads(refused.value.read())["error"] == "MethodNotAllowedError"
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(url, timeout=30)
+        urllib.request.urlopen(f"{up.process.url}/api/public/otel/v1/traces/{'a' * 32}", timeout=30)
     assert refused.value.code == 401
     assert json.loads(refused.value.read())["error"] == "UnauthorizedError"
