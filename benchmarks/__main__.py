@@ -9,10 +9,12 @@
     map       the map stage: a span of an LLM client, a plain one
     queries   what the API and the UI ask, over a million spans of LLM traffic (a quarter of an hour)
 
+    api       the routes of the public API through HTTP, over the same spans (a quarter of an hour)
+
     profile   where worker and ingest spend their time
 
-The first five without a PART. `--write` puts the tables of the first five, or of the next two, or of all seven, into
-benchmarks/README.md.
+The first five without a PART. `--write` puts the tables of the first five, or of the next two, or of `api`, or of several of
+these groups, into benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import front, mapping, profiling, queries, stages, start, visible, whole
+from benchmarks import api, front, mapping, profiling, queries, stages, start, visible, whole
 from benchmarks.figures import Section, aims
 from benchmarks.machine import describe
 from benchmarks.ratios import ratios
-from benchmarks.report import LLM_MARKS, MARKS, README, markdown, write
+from benchmarks.report import API_MARKS, LLM_MARKS, MARKS, README, markdown, write
 from benchmarks.rounds import Rounds
 from benchmarks.servers import Servers, running, workspace
 from litefuse.cli.process import collect_rarely
@@ -41,7 +43,10 @@ from litefuse.telemetry import logs
 PARTS = {"stages": 0.1, "worker": 0.5, "ingest": 0.7, "visible": 0.85, "up": 0.95}
 #: Likewise; on their own.
 LLM_PARTS = {"map": 0.1, "queries": 1.0}
-_ALL = (*PARTS, *LLM_PARTS, "profile")
+API_PARTS = {"api": 1.0}
+#: Parts whose tables are written together, and between what.
+_GROUPS = ((PARTS, MARKS), (LLM_PARTS, LLM_MARKS), (API_PARTS, API_MARKS))
+_ALL = (*PARTS, *LLM_PARTS, *API_PARTS, "profile")
 _ROUNDS = 3
 _SECONDS = 330.0
 
@@ -49,12 +54,10 @@ _SECONDS = 330.0
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     parts = options.parts or list(PARTS)
-    groups = [group for group in (PARTS, LLM_PARTS) if set(group) <= set(parts)]
-    if options.write and set(parts) - {part for group in groups for part in group}:
-        print(
-            f"--write needs all of {', '.join(PARTS)}, or of {', '.join(LLM_PARTS)}: the tables belong together",
-            file=sys.stderr,
-        )
+    groups = [(group, marks) for group, marks in _GROUPS if set(group) <= set(parts)]
+    if options.write and set(parts) - {part for group, _ in groups for part in group}:
+        needed = ", or of ".join(", ".join(group) for group, _ in _GROUPS)
+        print(f"--write needs all of {needed}: the tables belong together", file=sys.stderr)
         return 2
     logs.setup("warning")
     collect_rarely()  # the worker is measured in this process
@@ -66,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         failed: list[str] = []
         for part in parts:
             try:
-                deadline = began + options.seconds * (PARTS | LLM_PARTS).get(part, 1.0)
+                deadline = began + options.seconds * (PARTS | LLM_PARTS | API_PARTS).get(part, 1.0)
                 rounds = Rounds(options.rounds, deadline, _say)
                 sections[part] = _measure(part, rounds, servers, directory, options.quick)
             except Exception:  # noqa: BLE001 - what the other parts find is worth having; the exit code tells
@@ -75,8 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     machine["took"] = f"{time.monotonic() - began:.0f} s"
     section = _joined(sections, parts)
     if options.write and not failed:
-        for group in groups:
-            marks = LLM_MARKS if group is LLM_PARTS else MARKS
+        for group, marks in groups:
             write(README, machine, _joined(sections, list(group)).tables, marks)
     if options.json:
         print(json.dumps(_data(machine, section), indent=1, ensure_ascii=False))
@@ -128,6 +130,8 @@ def _measure(part: str, rounds: Rounds, servers: _Once, directory: Path, quick: 
         return mapping.run(rounds, quick)
     if part == "queries":
         return queries.run(directory, rounds, quick)
+    if part == "api":
+        return api.run(directory, rounds, quick)
     return Section(profiling.run(servers(), _say))
 
 

@@ -123,6 +123,7 @@ AIMS = (
     Aim("slowest list or look-up, p95", 100, "ms", ("queries/lists/p95",)),
     Aim("slowest metrics of a day, median", 300, "ms", ("queries/metrics/median",)),
     Aim("slowest metrics of a day, p95", 300, "ms", ("queries/metrics/p95",)),
+    Aim("slowest route or page through HTTP, p95", 1000, "ms", ("api/slowest/p95",)),
 )
 
 

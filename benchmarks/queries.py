@@ -38,22 +38,25 @@ QUICK_SPANS = 50_000
 #: Times that each question is asked in a round, after two that are not counted.
 _TIMES = 25
 _QUICK_TIMES = 5
-_DAY_NS = 86_400 * 10**9
+DAY_NS = 86_400 * 10**9
 LIST_MS = 100.0
 METRICS_MS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is there to be asked for: traces' ids, users and tenants as often as they have traces; a cost, USD, that one
-    trace in a hundred exceeds."""
+    """What is there to be asked for: traces' ids, users and sessions as often as they have traces, models as often as they have
+    generations; a cost, USD, that one trace in a hundred exceeds."""
 
     trace_ids: list[str]
     users: list[str]
     sessions: list[str]
     spans: list[str]
+    models: list[str]
     dear: float
     until_ns: int
+    scored: list[str] = field(default_factory=list)
+    """Traces with scores; none here."""
 
 
 Ask = Callable[[Store, Known, random.Random], Awaitable[object]]
@@ -73,7 +76,7 @@ def _listed(*conditions: tuple[Any, ...], days: float = 0.0) -> Ask:
 
     async def ask(store: Store, known: Known, rng: random.Random) -> object:
         filled = [Condition(c[0], c[1], c[2](known, rng) if callable(c[2]) else c[2], *c[3:]) for c in conditions]
-        since = int(known.until_ns - days * _DAY_NS) if days else None
+        since = int(known.until_ns - days * DAY_NS) if days else None
         return await traces.newest(store, PROJECT, Filter(since, None, filled))
 
     return ask
@@ -81,7 +84,7 @@ def _listed(*conditions: tuple[Any, ...], days: float = 0.0) -> Ask:
 
 async def _next_page(store: Store, known: Known, rng: random.Random) -> object:
     """From somewhere in the month."""
-    before = traces.Position(known.until_ns - rng.randrange(20 * _DAY_NS), "")
+    before = traces.Position(known.until_ns - rng.randrange(20 * DAY_NS), "")
     return await traces.newest(store, PROJECT, before=before)
 
 
@@ -107,7 +110,7 @@ async def _sessions(store: Store, known: Known, rng: random.Random) -> object:
 
 
 async def _sessions_of_day(store: Store, known: Known, rng: random.Random) -> object:
-    return await sessions.sessions(store, PROJECT, sessions.Range(since_ns=known.until_ns - _DAY_NS))
+    return await sessions.sessions(store, PROJECT, sessions.Range(since_ns=known.until_ns - DAY_NS))
 
 
 async def _session(store: Store, known: Known, rng: random.Random) -> object:
@@ -124,14 +127,14 @@ async def _user(store: Store, known: Known, rng: random.Random) -> object:
 
 def _models(days: int, bucket: str | None) -> Ask:
     async def ask(store: Store, known: Known, rng: random.Random) -> object:
-        until = known.until_ns - (rng.randrange(3) * _DAY_NS if days == 1 else 0)
-        return await metrics.models(store, PROJECT, until - days * _DAY_NS, until, bucket)
+        until = known.until_ns - (rng.randrange(3) * DAY_NS if days == 1 else 0)
+        return await metrics.models(store, PROJECT, until - days * DAY_NS, until, bucket)
 
     return ask
 
 
 async def _count(store: Store, known: Known, rng: random.Random) -> object:
-    return await traces.count(store, PROJECT, Filter(since_ns=known.until_ns - 7 * _DAY_NS))
+    return await traces.count(store, PROJECT, Filter(since_ns=known.until_ns - 7 * DAY_NS))
 
 
 QUESTIONS = (
@@ -140,7 +143,7 @@ QUESTIONS = (
     Question("traces: by user", _listed(("userId", "=", lambda k, r: r.choice(k.users)))),
     Question("traces: by a tag that many have", _listed(("tags", "any of", ["chat"]))),
     Question("traces: by a tag that few have", _listed(("tags", "any of", ["demo"]))),
-    Question("traces: by metadata (tenant)", _listed(("metadata", "=", lambda k, r: _tenant(r), "tenant"))),
+    Question("traces: by metadata (tenant)", _listed(("metadata", "=", lambda k, r: tenant(r), "tenant"))),
     Question("traces: by metadata that few have", _listed(("metadata", "=", "A", "experiment.arm"))),
     Question("traces: by cost, one in a hundred", _listed(("totalCost", ">", lambda k, r: k.dear))),
     Question("traces: with errors", _listed(("errorCount", ">", 0))),
@@ -160,7 +163,7 @@ QUESTIONS = (
 )
 
 
-def _tenant(rng: random.Random) -> str:
+def tenant(rng: random.Random) -> str:
     return f"tenant-{min(149, int(rng.paretovariate(0.7)) - 1):03d}"
 
 
@@ -180,7 +183,7 @@ async def _measure(url: str, pid: int, rounds: Rounds, quick: bool) -> Section:
         began = time.perf_counter()
         filled = await filling.fill(store, QUICK_SPANS if quick else SPANS, time.time_ns(), rounds.say)
         took = time.perf_counter() - began
-        known = await _known(store, filled)
+        known = await known_of(store, filled)
         gc.collect()
         asked = Asked()
         rng = random.Random(7)
@@ -218,9 +221,13 @@ async def _ask(
     asked.cpu.setdefault(question.name, []).append(sum(spent.cpu.values()) / times * 1000)
 
 
-async def _known(store: Store, filled: filling.Filled) -> Known:
+async def known_of(store: Store, filled: filling.Filled) -> Known:
+    """Of tables that were filled."""
     some = await store.rows("SELECT trace_id, user_id, session_id FROM traces ORDER BY cityHash64(trace_id) LIMIT 2000")
     spans = await store.rows("SELECT span_id FROM spans ORDER BY cityHash64(span_id) LIMIT 500")
+    models = await store.rows(
+        "SELECT model FROM spans WHERE type = 'GENERATION' AND model != '' ORDER BY cityHash64(span_id) LIMIT 500"
+    )
     dear = await store.rows(
         "SELECT quantile(0.99)(usd) FROM (SELECT toFloat64(sum(total_cost)) AS usd FROM spans GROUP BY trace_id)"
     )
@@ -229,6 +236,7 @@ async def _known(store: Store, filled: filling.Filled) -> Known:
         users=[row[1] for row in some if row[1]],
         sessions=[row[2] for row in some if row[2]],
         spans=[row[0] for row in spans],
+        models=[row[0] for row in models],
         dear=float(dear[0][0]),
         until_ns=filled.until_ns,
     )

@@ -8,12 +8,13 @@ from pathlib import Path
 from benchmarks.figures import Table
 
 README = Path(__file__).with_name("README.md")
-#: What the tables stand between: those of the pipeline, and those of the LLM parts.
+#: What the tables stand between: those of the pipeline, of the LLM parts, and of the API.
 MARKS = ("<!-- figures: written by `python -m benchmarks --write` -->", "<!-- end of figures -->")
 LLM_MARKS = (
     "<!-- LLM figures: written by `python -m benchmarks map queries --write` -->",
     "<!-- end of LLM figures -->",
 )
+API_MARKS = ("<!-- API figures: written by `python -m benchmarks api --write` -->", "<!-- end of API figures -->")
 
 
 def markdown(machine: Mapping[str, str], tables: Sequence[Table]) -> str:

@@ -56,7 +56,7 @@ def test_percentiles_are_values_that_were_measured(share: float, value: float) -
     assert percentile([float(n) for n in range(10, 0, -1)], share) == value
 
 
-@pytest.mark.parametrize("marks", [report.MARKS, report.LLM_MARKS])
+@pytest.mark.parametrize("marks", [report.MARKS, report.LLM_MARKS, report.API_MARKS])
 def test_the_report_goes_between_the_marks_and_nowhere_else(tmp_path: Path, marks: tuple[str, str]) -> None:
     page = tmp_path / "README.md"
     begin, end = marks

@@ -175,15 +175,19 @@ def _busy_for_a_profile() -> None:
         pass
 
 
+_PIPELINE = ("worker/", "ingest/", "visible/", "up/")
 #: Parts as they are typed → the tables they print.
 _RUNS = {
     (): ("aims", "stages", "worker", "clickhouse", "edges", "ingest-512", "ingest-1", "visible", "up", "ratios"),
     ("map", "queries"): ("aims", "map", "queries"),
+    ("api",): ("aims", "api", "api-pages", "api-scores"),
 }
+#: Parts → what the figures are called that aims ask them for.
+_PREFIXES = {(): _PIPELINE, ("map", "queries"): ("map/", "queries/"), ("api",): ("api/",)}
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("parts", _RUNS, ids=["pipeline", "llm"])
+@pytest.mark.parametrize("parts", _RUNS, ids=["pipeline", "llm", "api"])
 def test_every_part_runs(parts: tuple[str, ...], tmp_path: Path) -> None:
     """The command as it is typed, with small inputs, over both logs and all processes."""
     errors = tmp_path / "errors"
@@ -199,7 +203,7 @@ def test_every_part_runs(parts: tuple[str, ...], tmp_path: Path) -> None:
         )
     assert answer.returncode == 0, errors.read_text()[-4000:]
     found: dict[str, Any] = json.loads(answer.stdout)
-    wanted = {key for aim in AIMS for key in aim.keys if key.startswith(("map/", "queries/")) == bool(parts)}
+    wanted = {key for aim in AIMS for key in aim.keys if key.startswith(_PREFIXES[parts])}
     assert wanted
     assert wanted <= found["figures"].keys()
     assert tuple(table["key"] for table in found["tables"]) == _RUNS[parts]

@@ -34,7 +34,7 @@ async def test_every_span_is_stored_and_some_twice(tmp_path: Path, monkeypatch: 
         assert filled.spans < stored <= filled.spans + filled.repeated
         assert parts > 1
         assert size > 0
-        known = await queries._known(store, filled)
+        known = await queries.known_of(store, filled)
         assert known.dear > 0
         for question in queries.QUESTIONS:
             found = await question.ask(store, known, random.Random(1))
