@@ -80,10 +80,10 @@ def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_readme_has_the_marks_and_names_every_part() -> None:
-    from benchmarks.__main__ import LLM_PARTS, PARTS
+    from benchmarks.__main__ import API_PARTS, LLM_PARTS, PARTS
 
     text = report.README.read_text()
-    for mark in (*report.MARKS, *report.LLM_MARKS):
+    for mark in (*report.MARKS, *report.LLM_MARKS, *report.API_MARKS):
         assert text.count(mark) == 1
-    for part in (*PARTS, *LLM_PARTS):
+    for part in (*PARTS, *LLM_PARTS, *API_PARTS):
         assert f"| `{part}` |" in text
