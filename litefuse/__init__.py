@@ -1,3 +1,3 @@
 """Litefuse: what its parts share."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
