@@ -237,7 +237,7 @@ def _score(envelope: _Envelope, rules: Rules) -> ScoreEvent | Refused:
     """A score is given at the time of its event. Without an id it has that of its event: it may be sent again."""
     body = {**envelope.body, "id": envelope.body.get("id") or envelope.id, "timestamp": None}
     try:
-        given = Given(rules.project_id, envelope.timestamp, rules.retention_days, INGESTED)
+        given = Given(rules.project_id, envelope.timestamp, rules.retention_days, rules.window.oldest, INGESTED)
         return ScoreEvent(envelope.id, new_score(body, given))
     except score_body.Refused as error:
         return _refused(envelope.id, [{**one, "path": ["body", *one["path"]]} for one in error.issues])

@@ -23,6 +23,8 @@ Issue = dict[str, Any]
 POSTED = ("API", "ANNOTATION")
 INGESTED = ("API", "ANNOTATION", "EVAL")
 _LONGEST_TEXT = 500
+#: The table's expiry is a time of 32 bits, Unix seconds: ClickHouse refuses the block that has a later one.
+_LATEST_NS = 2**32 * 1_000_000_000 - 1
 #: All corrections have it.
 _CORRECTION_NAME = "output"
 
@@ -64,11 +66,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """By whom, and when: `timestamp_ns`, Unix ns, is that of scores which do not say it."""
+    """By whom, and when: `timestamp_ns`, Unix ns, is that of scores which do not say it. What is older than `oldest_ns` is gone
+    as soon as it is stored."""
 
     project_id: str
     timestamp_ns: int
     retention_days: int
+    oldest_ns: int
     sources: Collection[str] = POSTED
 
 
@@ -86,7 +90,7 @@ def new_score(body: Any, given: Given) -> NewScore:
     _check_subject(said, data_type, issues)
     if "configId" in said:
         issues.append(issue("custom", ["configId"], "no such score config: score configs are not supported"))
-    timestamp_ns = _timestamp(said.get("timestamp"), given.timestamp_ns, issues)
+    timestamp_ns = _timestamp(said.get("timestamp"), given, issues)
     if issues:
         raise Refused(issues)
     return NewScore(
@@ -149,16 +153,21 @@ def _check_subject(said: dict[str, Any], data_type: str, issues: list[Issue]) ->
         issues.append(issue("custom", ["dataType"], "a correction is of a trace or an observation"))
 
 
-def _timestamp(text: str | None, default_ns: int, issues: list[Issue]) -> int:
-    if text is None:
-        return default_ns
-    try:
-        ns = time_ns(text)
-    except Bad as bad:
-        issues.append(issue(bad.code, ["timestamp"], str(bad)))
-        return default_ns
+def _timestamp(text: str | None, given: Given, issues: list[Issue]) -> int:
+    """Unix ns."""
+    ns = given.timestamp_ns
+    if text is not None:
+        try:
+            ns = time_ns(text)
+        except Bad as bad:
+            issues.append(issue(bad.code, ["timestamp"], str(bad)))
+            return ns
     if ns < 0:
         issues.append(issue("too_small", ["timestamp"], "is before 1970"))
+    elif ns < given.oldest_ns:
+        issues.append(issue("too_small", ["timestamp"], "is older than what the project keeps"))
+    elif ns > _LATEST_NS:
+        issues.append(issue("too_big", ["timestamp"], "is after 2106-02-07"))
     return ns
 
 

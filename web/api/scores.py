@@ -10,6 +10,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from litefuse.keys import Scope
+from litefuse.otlp.check import Window
 from litefuse.telemetry import metrics as m
 from web.api import fields, filters, paging, score, score_writer
 from web.api import parameters as p
@@ -89,7 +90,8 @@ async def create(call: Call, _: NoQuery) -> Any:
     """An object is one score; a list is many, of which those that cannot be are told and the others stored."""
     body = await call.json(_MOST_BYTES)
     retention = call.key.retention_days or call.services.settings.retention_days
-    given = Given(call.project_id, time.time_ns(), retention)
+    now = time.time_ns()
+    given = Given(call.project_id, now, retention, Window.of(now, retention).oldest)
     if isinstance(body, list):
         return await _create_many(call, body, given)
     if not isinstance(body, dict):

@@ -56,6 +56,8 @@ SAID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "comment and queue": ({"comment": "why", "queueId": "q1"}, {"comment": "why", "queueId": "q1"}),
     "object": ({"metadata": {"a": "1", "b": 1, "c": {"d": [1]}}}, {"metadata": {"a": "1", "b": 1, "c": {"d": [1]}}}),
     "large integers": ({"metadata": {"n": 2**63}}, {"metadata": {"n": 2**63}}),
+    "larger integers": ({"metadata": {"n": [10**30 + 1, -(2**64)]}}, {"metadata": {"n": [10**30 + 1, -(2**64)]}}),
+    "the latest time": ({"timestamp": "2106-02-07T06:28:15Z"}, {"timestamp": "2106-02-07T06:28:15.000Z"}),
     "a list": ({"metadata": [1, "x"]}, {"metadata": {"metadata": [1, "x"]}}),
     "false": ({"metadata": False}, {"metadata": {"metadata": False}}),
     "none": ({}, {"metadata": {}, "environment": "default", "source": "API", "configId": None, "authorUserId": None}),
@@ -116,6 +118,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no such source": ({"source": "api"}, "source"),
     "no time": ({"timestamp": "yesterday"}, "timestamp"),
     "before time": ({"timestamp": "1960-01-01T00:00:00Z"}, "timestamp"),
+    "after the time that rows expire by": ({"timestamp": "2106-02-07T06:28:16Z"}, "timestamp"),
     "a number as id": ({"id": 5}, "id"),
     "a long id": ({"id": "x" * 801}, "id"),
     "a number as comment": ({"comment": 5}, "comment"),
@@ -349,5 +352,16 @@ async def test_retention_is_that_of_the_project(client: Client, server: Server) 
         return [row["retention_days"] for row in await stored(client, id_, "other")] == [30]
 
     await becomes(kept_for_thirty_days, 20)
+    # What expired long ago is refused, and no reason to refuse what came with it; so is what a block is refused for.
+    old, far, last = body(timestamp="2020-01-01T00:00:00Z"), body(timestamp="2200-01-01T00:00:00Z"), body()
+    latest = body(timestamp="2106-02-07T06:28:15Z")
+    reply = await client.call("POST", "/scores", body=[old, far, last, latest], keys=OTHER)
+    assert (reply.status, reply.json["accepted"], reply.json["rejected"]) == (207, 2, 2)
+    assert [error["message"] for error in reply.json["errors"]] == [
+        "score 0: timestamp: is older than what the project keeps",
+        "score 1: timestamp: is after 2106-02-07",
+    ]
+    for sent in (last, latest):
+        assert await get(client, sent["id"], keys=OTHER) is not None
     id_ = await post(client)
     assert [row["retention_days"] for row in await stored(client, id_)] == [0]

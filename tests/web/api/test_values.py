@@ -174,3 +174,19 @@ def test_halves_of_characters_do_not_refuse_a_body(body: bytes, value: Any) -> N
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         loads(body)
+
+
+@pytest.mark.parametrize("depth", [0, 900])
+def test_integers_of_any_size_are_read_exactly(depth: int) -> None:
+    for value in (10**30 + 1, -(2**64) - 1, 2**64, [2**63, "\ufffd", {"a": -(10**19) + 7}], "1" * 30, 0.1 + 0.2):
+        assert loads(json.dumps(value).encode()) == value
+    # deeper than Python's own reader goes, and more digits: near it, but no error
+    assert loads(b"[" * depth + b"1" * 300 + b"]" * depth) is not None
+
+
+@pytest.mark.parametrize(
+    "body", [b"1e400", b"-1e400", b"[" + b"9" * 400 + b"]", b'{"a": 18446744073709551616, "b": NaN}']
+)
+def test_numbers_that_are_none_are_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        loads(body)
