@@ -10,6 +10,7 @@ processes that work on one object at once the one that has read both events wins
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,16 +18,19 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from litefuse.clickhouse.asking import Inserting
-from litefuse.errors import LogUnavailable
+from litefuse.errors import LogUnavailable, StoreError
 from litefuse.log.base import TRACES, Headers, Log
 from litefuse.otlp.check import Window
-from web.api.group import Group
+from litefuse.telemetry import logs
+from web.api.group import Group, later
 from web.api.ingestion_events import OBSERVATION, TRACE, Event, parsed
 from web.api.ingestion_rows import rows, trace_of, version
 from web.api.ingestion_spans import Record, records
 from web.api.values import dumps, loads
 from web.queries import ingestion as queries
 from web.queries.ingestion import NewEvent, Stored
+
+logger = logging.getLogger("litefuse.web")
 
 #: What may wait, and what is worked on at once, bytes of events.
 _WAITING_BYTES = 64 << 20
@@ -91,9 +95,15 @@ class IngestionWriter:
         return found
 
     async def write(self, sent: Sent, size: int) -> None:
-        """Returns when the events are stored and the log has what they say. Raises StoreError, LogError, ApiError."""
-        if sent.events:
+        """Returns when the events are stored and the log has what they say. Raises LogError, and ApiError 503."""
+        if not sent.events:
+            return
+        try:
             await self._group.add(sent, size)
+        except StoreError as error:
+            logs.event(logger, logging.WARNING, "events are not stored", error=str(error), events=len(sent.events))
+            # Whatever it is, SDKs have to repeat it: of 422, which a read gets that takes too long, they would not.
+            raise later() from None
 
     async def close(self) -> None:
         """Works on what waits, for a bounded time. Idempotent."""

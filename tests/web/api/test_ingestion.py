@@ -11,15 +11,21 @@ from typing import Any
 
 import pytest
 
+from litefuse.clickhouse.codes import BUSY
+from litefuse.errors import StoreError, StoreMisconfigured, StoreTooBig, StoreUnavailable
 from litefuse.ingested import KIND, SCOPE, TRACE, VERSION
 from litefuse.log.base import TRACES
+from litefuse.otlp.check import Window
 from litefuse.otlp.schema import FULL_REQUEST
 from litefuse.text_ids import SPAN_ID, TRACE_ID, span_id, trace_id
 from tests.embedded.server import Server
 from tests.web.api.support import INGEST, PROJECTS, READ, Client, Reply
+from web.api.errors import ApiError
 from web.api.ingestion import MAX_BODY_BYTES
+from web.api.ingestion_events import Event, Rules, read
 from web.api.ingestion_rows import Row
 from web.api.ingestion_spans import records
+from web.api.ingestion_writer import IngestionWriter, Sender, Sent, numbered
 
 
 def iso(days: float = 0) -> str:
@@ -301,6 +307,44 @@ async def test_of_an_object_that_is_told_without_end_the_creates_and_the_latest_
     await accepted(client, create)
     (span,) = await spans(client)
     assert (span["name"], span["langfuse.observation.output"]) == ("s", "1199")
+
+
+class Failing:
+    """A store that answers everything with one error."""
+
+    def __init__(self, error: StoreError) -> None:
+        self.error = error
+
+    async def rows(self, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
+        raise self.error
+
+    async def command(self, *_: Any, **__: Any) -> Any:
+        raise self.error
+
+    async def insert_arrow(self, *_: Any, **__: Any) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailable("connection refused"),
+        StoreUnavailable("timeout exceeded", 159),
+        StoreUnavailable("too many queries", BUSY),
+        StoreTooBig("memory limit exceeded", 241),
+        StoreMisconfigured("no such table", 60),
+    ],
+)
+async def test_what_may_not_be_stored_is_to_be_sent_again(client: Client, error: StoreError) -> None:
+    """SDKs drop the batch for good at 422, which a read that takes too long or too much is answered with."""
+    writer = IngestionWriter(Failing(error), client.log)
+    rules = Rules("p", 0, Window.of(time.time_ns(), 0))
+    one = read(event("trace-create", {"id": str(uuid.uuid4())}), rules)
+    assert isinstance(one, Event)
+    with pytest.raises(ApiError) as failed:
+        await writer.write(Sent(Sender("p", "pk", 0, "", ""), numbered([one], writer.now(1))), 100)
+    assert (failed.value.status, failed.value.retry_after) == (503, 1)
+    await writer.close()
 
 
 async def test_objects_of_another_project_are_other_objects(client: Client) -> None:
