@@ -20,7 +20,7 @@ up: $(VENV)/.stamp-up
 	@exec $(BIN)/litefuse up $(ARGS)
 
 test: tools lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # strace makes ClickHouse lose a part at a chosen system call.
 faults: $(VENV)/.stamp-dev
