@@ -43,7 +43,15 @@ _TRACES = f"{_PROJECT} AND trace_id IN {_IDS_OF}"
 _NOTHING = "false"
 _USER = "{user:String}"
 #: Where users are named.
-_NAMED = (("spans", f"user_id = {_USER}"), ("trace_parts", f"tupleElement(user_id, 'value') = {_USER}"))
+_NAMED = (
+    ("spans", f"user_id = {_USER}"),
+    ("trace_parts", f"tupleElement(user_id, 'value') = {_USER}"),
+    # As text, or as a number.
+    (
+        "ingestion_events",
+        f"kind = 'trace' AND {_USER} IN (JSONExtractString(body, 'userId'), JSONExtractRaw(body, 'userId'))",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +158,8 @@ def _distinct(trace_ids: Iterable[str]) -> list[str]:
 
 
 async def user(store: Store, project_id: str, user_id: str, *, dry_run: bool = False) -> Done:
-    """Delete every trace that names the user in any of its spans, also in a copy that a newer one has replaced, and when it
-    names another user later on. Raises ValueError for no user, StoreError."""
+    """Delete every trace that names the user in any of its spans or events, also in a copy that a newer one has replaced, and
+    when it names another user later on. Raises ValueError for no user, StoreError."""
     if not user_id:
         raise ValueError("no user: traces without one cannot be deleted by it")
     parameters = {"project": project_id, "user": user_id}

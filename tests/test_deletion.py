@@ -507,10 +507,10 @@ async def test_l3_the_printed_proof_of_a_user_can_be_pasted(
     insert(server, [Span(f"{n + 100:032x}", "a" * 16, MONDAY, user_id="o'mara", project="p") for n in range(count)])
     for now in ((), ("-y",)):
         assert await asyncio.to_thread(run, server, "user", "o'mara", "--project", "p", *(now or ("--dry-run",))) == 0
-        lines = capsys.readouterr().out.splitlines()[-7:]
+        lines = capsys.readouterr().out.splitlines()[-8:]
         assert lines[0] == f"{count} traces"
         statements = [line.split("    ", 1)[1] for line in lines[1:] if "    " in line]
-        assert len(statements) == (6 if count == 5 else 2)
+        assert len(statements) == (7 if count == 5 else 3)
         for sql in statements:
             none = now or "FROM scores" in sql or "FROM ingestion_events" in sql
             assert (await store.rows(sql))[0][0] == (0 if none else count), sql
@@ -523,10 +523,34 @@ async def test_l13_a_trace_id_is_taken_in_upper_case_and_what_is_none_is_refused
     insert(server, [Span("ab" * 16, "a" * 16, MONDAY, project="p")])
     assert await asyncio.to_thread(run, server, "trace", "AB" * 16, "--project", "p", "-y") == 0
     assert "spans: 1 row, now 0" in capsys.readouterr().out
-    for wrong in ("zz", "1" * 31, "1" * 31 + "g", ""):
+    for wrong in ("", " ", "x" * 801):
         assert await asyncio.to_thread(run, server, "trace", T1, wrong, "--project", "p", "-y") == 2
-        assert f"{wrong}: no trace id as it is stored, which is 32 hex digits" in capsys.readouterr().err
+        assert f"{wrong[:100]}: no trace id, which is 32 hex digits, or text" in capsys.readouterr().err
     assert T1 in await traces_in(store, "spans")
+
+
+async def test_a_trace_of_an_older_sdk_has_any_text_for_its_id(
+    store: Store, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    insert(server, [Span("My trace/1", "a" * 16, MONDAY, project="p")])
+    assert await asyncio.to_thread(run, server, "trace", "My trace/1", "--project", "p", "-y") == 0
+    assert "spans: 1 row, now 0" in capsys.readouterr().out
+
+
+async def test_a_user_whom_only_an_event_names_is_found(store: Store) -> None:
+    """A later event of the trace has named another."""
+    for user in ('"eve"', "17", '"mallory"'):
+        await store.command(
+            "INSERT INTO ingestion_events (project_id, kind, object_id, event_id, trace_id, body) "
+            "SELECT 'p', 'trace', {t:String}, {u:String}, {t:String}, concat('{\"userId\":', {u:String}, '}')",
+            {"t": T2, "u": user},
+        )
+    for name in ("eve", "17"):
+        assert await deletion.traces_of_user(store, "p", name) == [T2]
+    done = await deletion.user(store, "p", "eve")
+    assert done.complete
+    assert T2 not in await traces_in(store, "spans")
+    assert await deletion.traces_of_user(store, "p", "mallory") == []
 
 
 async def test_l13_a_server_that_goes_during_it_is_said_to_be_no_harm(

@@ -29,7 +29,7 @@ _PAUSE_S = 3.0
 def arguments(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     trace = commands.add_parser("trace", help="traces, by their ids", description="Delete traces.")
-    trace.add_argument("ids", nargs="+", metavar="ID", help="trace id, 32 hex digits")
+    trace.add_argument("ids", nargs="+", metavar="ID", help="trace id, 32 hex digits or other text")
     user = commands.add_parser(
         "user", help="all traces of a user", description="Delete every trace that names the user in any of its spans."
     )
@@ -87,11 +87,11 @@ async def _run(options: Namespace, settings: Settings) -> int:
 
 
 def _trace_id(text: str) -> str:
-    """As it is stored, in lower case. Raises ConfigError."""
-    found = text.strip().lower()
-    if len(found) != 32 or found.strip("0123456789abcdef"):
-        raise ConfigError(f"{text}: no trace id as it is stored, which is 32 hex digits")
-    return found
+    """As it is stored: 32 hex digits in lower case, other text, which came by POST /ingestion, as it is. Raises ConfigError."""
+    found = text.strip()
+    if not 0 < len(found) <= 800:
+        raise ConfigError(f"{text[:100]}: no trace id, which is 32 hex digits, or text of up to 800 characters")
+    return found if len(found) != 32 or found.lower().strip("0123456789abcdef") else found.lower()
 
 
 async def _delete_project(store: Store, options: Namespace, project_id: str, found: Done, *, wait: bool) -> Done:
