@@ -38,6 +38,7 @@ _API_ERRORS: Mapping[int, str] = {
     404: "LangfuseNotFoundError",
     405: "MethodNotAllowedError",
     413: "PayloadTooLargeError",
+    415: "UnsupportedMediaTypeError",
     503: "ServiceUnavailableError",
 }
 _ROUTES = frozenset(("traces", "logs", "metrics", "health", "ready", "prometheus", "page", "api"))

@@ -58,7 +58,7 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     ),
 }
 #: Errors of every route that asks for a key, and of those with a body.
-_READING, _WITH_BODY = (400, 401, 403, 422, 429, 503), (413,)
+_READING, _WITH_BODY = (400, 401, 403, 422, 429, 503), (413, 415)
 _AGAIN = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 
 

@@ -75,7 +75,7 @@ async def ingest(call: Call, _: NoQuery) -> Answer:
         found = _read(batch, rules)
     await score_writer.write(call.services, [one.score for one in found if isinstance(one, ScoreEvent)])
     events = [one for one in found if isinstance(one, Event)]
-    await writer.write(Sent(sender, numbered(events, now)), call.request.content_length or MAX_BODY_BYTES)
+    await writer.write(Sent(sender, numbered(events, now)), _size(call))
     return Answer(_answer(found), 207)
 
 
@@ -89,6 +89,12 @@ def _answer(found: Sequence[Event | ScoreEvent | Refused]) -> dict[str, Any]:
         "successes": [{"id": one.id, "status": 201} for one in found if not isinstance(one, Refused)],
         "errors": [one.entry for one in found if isinstance(one, Refused)],
     }
+
+
+def _size(call: Call) -> int:
+    """Bytes that the events take: all that there may be, when the request does not tell."""
+    told = None if "Content-Encoding" in call.request.headers else call.request.content_length
+    return told or MAX_BODY_BYTES
 
 
 def _sender(call: Call) -> Sender:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from litefuse.clickhouse.asking import Store
 from litefuse.errors import RequestError
 from litefuse.keys import Key, Scope
+from litefuse.otlp import BodyError
+from litefuse.otlp.inflate import inflate
 from web.api.errors import invalid, issue, refused
 from web.api.parameters import NoQuery
 from web.api.services import Services
@@ -42,19 +45,24 @@ class Call:
         return self.request.match_info[name]
 
     async def json(self, most: int) -> Any:
-        """The body as JSON, at most so many bytes. Raises ApiError 400, RequestError 413."""
+        """The body as JSON, at most so many bytes, also when it is inflated. Raises ApiError 400, RequestError 413 and 415."""
         body = bytearray()
         async for chunk in self.request.content.iter_any():
             body += chunk
             if len(body) > most:
                 raise RequestError(413, f"the body is larger than {most} bytes", close=True)
+        plain, encoding = bytes(body), self.request.headers.get("Content-Encoding")
         try:
-            return loads(bytes(body))
+            if encoding:
+                plain = await asyncio.to_thread(inflate, plain, encoding, most)
+            return loads(plain)
+        except BodyError as error:
+            raise RequestError(error.status, str(error)) from None
         except ValueError:
             raise invalid("The body is not valid JSON") from None
 
     async def body(self, adapter: TypeAdapter[Any], most: int = 1_000_000) -> Any:
-        """The body as a value of the adapter's type. Raises ApiError 400 with every issue, RequestError 413."""
+        """The body as a value of the adapter's type. Raises ApiError 400 with every issue, RequestError 413 and 415."""
         return validated(adapter, await self.json(most))
 
 

@@ -135,7 +135,7 @@ def test_a_document_says_what_the_routes_say() -> None:
     assert get["responses"]["200"]["content"]["application/json"]["schema"]["items"] == {"type": "integer"}
     assert set(get["responses"]) == {"200", "400", "401", "403", "422", "429", "503"}
     post = made["paths"]["/api/public/things"]["post"]
-    assert set(post["responses"]) == {"201", "400", "401", "403", "413", "422", "429", "503"}
+    assert set(post["responses"]) == {"201", "400", "401", "403", "413", "415", "422", "429", "503"}
     assert post["requestBody"]["content"]["application/json"]["schema"]["type"] == "object"
     assert post["security"] == [{"key": []}, {"publicKey": []}]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
+import json
 import re
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -300,6 +303,33 @@ async def test_a_body_that_is_no_json_is_400(client: Client, body: bytes) -> Non
 @pytest.mark.parametrize("body", ["null", "1", '"x"', "true", "{}", '{"traceId": 1}'])
 async def test_a_body_of_another_shape_is_400(client: Client, body: str) -> None:
     is_error(await client.call("POST", "/scores", body=body.encode()), 400)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "GZIP"])
+async def test_a_packed_body_is_taken(client: Client, encoding: str) -> None:
+    body = json.dumps([{"name": "packed", "value": 1, "traceId": "t"}] * 100).encode()
+    packed = zlib.compress(body) if encoding == "deflate" else gzip.compress(body)
+    for path, sent, status in (("/scores", packed, 202), ("/ingestion", packed, 400)):
+        reply = await client.call("POST", path, body=sent, headers={"Content-Encoding": encoding})
+        assert reply.status == status, reply.body
+    # It was read: a list is no batch.
+    assert reply.json["error"][0]["path"] == ["batch"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "word"),
+    [
+        ("gzip", b"[]", 400, "InvalidRequestError"),
+        ("gzip", gzip.compress(b"[]")[:-1], 400, "InvalidRequestError"),
+        ("gzip", gzip.compress(b"[" + b" " * 50_000_000 + b"]"), 413, "PayloadTooLargeError"),
+        ("br", b"[]", 415, "UnsupportedMediaTypeError"),
+    ],
+)
+async def test_a_body_that_is_not_what_its_encoding_says_is_refused(
+    client: Client, encoding: str, body: bytes, status: int, word: str
+) -> None:
+    reply = await client.call("POST", "/scores", body=body, headers={"Content-Encoding": encoding})
+    is_error(reply, status, word)
 
 
 async def test_a_body_that_is_too_large_is_413(client: Client) -> None:
