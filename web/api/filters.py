@@ -51,6 +51,8 @@ TYPES: Mapping[str, tuple[str, ...]] = {
 #: Kinds of columns whose values have names.
 _KEYED = ("map", "numeric score", "category score", "boolean score")
 _MAX_TIME_NS = 2**63 - 1
+#: Conditions of a filter. Of some hundred ClickHouse takes longer to read the statement than a client waits.
+MOST_CONDITIONS = 50
 
 
 def parameter() -> Any:
@@ -75,6 +77,8 @@ def read(elements: Any, table: Mapping[str, FilterColumn], at: str = "filter") -
     """The same of a JSON value; `at` is where it stands in the request. Raises ApiError 400."""
     if not isinstance(elements, list):
         raise refused([issue("invalid_type", [at], "needs a list of conditions")])
+    if len(elements) > MOST_CONDITIONS:
+        raise refused([issue("too_big", [at], f"{len(elements)} conditions are more than {MOST_CONDITIONS}")])
     found, issues = [], []
     for n, element in enumerate(elements):
         try:

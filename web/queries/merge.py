@@ -56,6 +56,13 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 
+#: Columns that an index of trace_parts finds rows by.
+INDEXED = ("id", "userId", "sessionId")
+#: Conditions that rows are chosen by before traces are put together, of which all conditions are asked. Each is a subquery,
+#: which a statement repeats: ClickHouse needs seconds to take in a few dozen, however little there is to read.
+_MOST_SAID = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which traces: those that start in [since_ns, until_ns), None for open, and fulfil all conditions."""
@@ -155,12 +162,15 @@ def where(conditions_: Iterable[Condition], values: Values) -> str:
 
 
 def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values, *, nameless: bool = True) -> str:
-    """SQL on trace_parts, true for every row of a trace that starts at or after `low_ns` and can match: for each condition,
-    some row of it says so. Such a row may lie in any hour from the first on, so there is no upper end. `nameless`: there may
-    be traces without a root."""
+    """SQL on trace_parts, true for every row of a trace that starts at or after `low_ns` and can match: for some conditions,
+    the first that single rows tell, some row of it says so. Such a row may lie in any hour from the first on, so there is no
+    upper end. `nameless`: there may be traces without a root."""
     since = f" AND hour >= {hour(low_ns, values)}" if low_ns is not None else ""
-    found = []
-    for condition in conditions_:
+    found: list[str] = []
+    names: list[str] = []
+    for condition in sorted(conditions_, key=lambda c: c.column not in INDEXED):
+        if len(found) + len(names) == _MOST_SAID:
+            break
         if condition.column == "id" or COLUMNS[condition.column].kind in conditions.SCORES:
             found.append(conditions.sql(condition, COLUMNS, values))
             continue
@@ -168,12 +178,14 @@ def saying(conditions_: Iterable[Condition], low_ns: int | None, values: Values,
         if said is None:
             continue
         one = f"trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT}{since} AND {said})"
-        if condition.column == "name" and nameless:  # whose name only their spans tell
-            one = (
-                f"({one} OR trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT}{since} "
-                "GROUP BY trace_id HAVING max(tupleElement(name, 'said')) = 0))"
-            )
-        found.append(one)
+        (names if condition.column == "name" else found).append(one)
+    if names and nameless:  # whose name only their spans tell
+        found.append(
+            f"({' AND '.join(names)} OR trace_id IN (SELECT trace_id FROM trace_parts WHERE {PROJECT}{since} "
+            "GROUP BY trace_id HAVING max(tupleElement(name, 'said')) = 0))"
+        )
+    else:
+        found += names
     return " AND ".join(found) or "true"
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from litefuse.clickhouse.asking import Store
 from web.queries import numbers
-from web.queries.merge import HOUR_NS, Filter, by_name, hour, merged, named, orphans, said_named, saying, where
+from web.queries.merge import HOUR_NS, INDEXED, Filter, by_name, hour, merged, named, orphans, said_named, saying, where
 from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, QueryError, Statement, Values, bind, run
 from web.queries.totals import counted
@@ -27,9 +27,6 @@ _GROWTH = 8
 _MOST_CANDIDATES = 131_072
 #: What the start of a trace can be: spans are of 1970 or later, and hours are 32 bit.
 _END_NS = 4_294_800_000 * 1_000_000_000
-
-#: An index finds who says these, so there is no need of windows.
-_INDEXED = ("id", "userId", "sessionId")
 
 #: The name of a trace, but for those without a root.
 ROUGH_NAME = "if(name_rank > 0, said_name, first_name)"
@@ -293,12 +290,12 @@ async def walk(
     store: Store, project_id: str, filter_: Filter, limit: int, before: Position | None, now_ns: int
 ) -> list[Found]:
     """The newest that match: at least `limit` + 1 of them, or all."""
-    at = Position(min(filter_.until_ns or _END_NS, _END_NS), "")
+    at = Position(_END_NS if filter_.until_ns is None else min(filter_.until_ns, _END_NS), "")
     if before is not None:
         at = min(at, before)
     bottom, end = filter_.since_ns or 0, None
     low, width = max(bottom, _hour_before(min(at.start_ns, now_ns))), HOUR_NS
-    if any(c.column in _INDEXED and c.operator in ("=", "any of") for c in filter_.conditions):
+    if any(c.column in INDEXED and c.operator in ("=", "any of") for c in filter_.conditions):
         low = bottom
     elif filter_.of_numbers:  # dear to ask, whatever the window
         low = max(bottom, low - 3 * HOUR_NS)

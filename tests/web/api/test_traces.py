@@ -404,6 +404,8 @@ async def test_pages_past_the_end_and_empty_lists(client: Client, made: list[Mer
     reply = await client.get("/traces", {"userId": "nobody"}, keys=OTHER)
     assert reply.data == []
     assert reply.json["meta"] == {"page": 1, "limit": 50, "totalItems": 0, "totalPages": 0}
+    reply = await client.get("/traces", {"toTimestamp": "1970-01-01T00:00:00Z"}, keys=OTHER)
+    assert (reply.data, reply.json["meta"]["totalItems"]) == ([], 0)
     # deeper than pages are walked to
     reply = await client.get("/traces", {"page": 1_000_000, "limit": 100, "fields": "core"}, keys=OTHER)
     assert (reply.status, reply.data) == (200, [])
