@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS ingestion_events
     trace_id       String COMMENT 'Trace, empty when the event does not name it' CODEC(ZSTD(1)),
     type           LowCardinality(String) COMMENT 'Type of the event, such as generation-create' CODEC(ZSTD(1)),
     timestamp      DateTime64(9, 'UTC') COMMENT 'Time of the event, as sent' CODEC(ZSTD(1)),
-    body           String COMMENT 'The event as sent, JSON' CODEC(ZSTD(3)),
+    body           String COMMENT 'Body of the event as sent, JSON' CODEC(ZSTD(3)),
     received_at    DateTime64(9, 'UTC') COMMENT 'When the request arrived' CODEC(ZSTD(1)),
     retention_days UInt32 COMMENT 'Days it is kept after it was received; 0 = for ever' CODEC(ZSTD(1)),
 

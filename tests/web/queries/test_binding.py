@@ -16,6 +16,7 @@ from web.queries import (
     contexts,
     daily,
     export,
+    ingestion,
     merge,
     metric_sql,
     metrics,
@@ -110,6 +111,7 @@ def statements(project: str, ids: list[str]) -> dict[str, Statement]:
         "score rows": scores.rows(project, score_ids),
         "score page": scores.at_offset(project, of_scores, 0, 1000),
         "scores": scores.total(project, of_scores),
+        "events": ingestion.statement(project, "trace", ids),
     }
     for group, chosen in (("session_id", ["s1", "s2"]), ("user_id", ["ann", "bob"])):
         range_ = Range(LOW, HIGH, ["default", "prod", "dev"])
@@ -183,7 +185,17 @@ def ids(server: Server) -> list[str]:
             database="litefuse",
         )
         assert answer.status == 200, answer.text
+        answer = server.ask(
+            "INSERT INTO ingestion_events FORMAT JSONEachRow\n" + "\n".join(_event(project, id_) for id_ in found),
+            database="litefuse",
+        )
+        assert answer.status == 200, answer.text
     return found
+
+
+def _event(project: str, trace_id: str) -> str:
+    said = {"project_id": project, "kind": "trace", "object_id": trace_id, "event_id": trace_id, "trace_id": trace_id}
+    return json.dumps({**said, "type": "trace-create", "body": json.dumps({"name": project})})
 
 
 def _score(project: str, trace_id: str, name: str, value: float) -> str:
