@@ -118,7 +118,7 @@ def test_dockerfile_s_health_check_is_python_that_asks_the_health_route() -> Non
 
 def test_dockerfile_installs_without_the_embedded_engine() -> None:
     (install,) = (line for line in instructions("RUN") if "pip install" in line)
-    assert install.endswith("pip install --no-cache-dir .")
+    assert install.endswith('pip install --no-cache-dir ".[mcp]"')
 
 
 _WITHOUT_ENGINE = """
