@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.processes import Litefuse, project_env, run
 from tests.web.api.support import basic
@@ -35,6 +37,12 @@ class Up:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
+
+    def get(self, path: str) -> Any:
+        """The JSON of an answer that has to be a success."""
+        status, _, answer = self.call("GET", path)
+        assert status == 200, answer
+        return json.loads(answer)
 
     def post(self, path: str, body: bytes, content_type: str = JSON, **headers: str) -> bytes:
         """The body of an answer that has to be a success."""

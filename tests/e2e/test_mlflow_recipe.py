@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.e2e.envs import INSTALL_TIMEOUT, environment
 from tests.processes import REPO, Litefuse, litefuse
 from tests.recipes.model_api import ANSWERS, ModelApi, usage
 from tests.sql import Sql
+from tests.talking import Up
 from tests.waiting import eventually
 
 RECIPES = REPO / "tests" / "recipes"
@@ -293,6 +295,29 @@ def assert_recipe(up: Litefuse, sent: Sent) -> None:
     cost = assert_call(up, asked, [{"role": "user", "content": question}], {})
     of_call = traces[asked["trace_id"]]
     assert (of_call["calls"], Decimal(of_call["cost"])) == (1, cost)
+    assert_read_by_the_api(up, own, asked, cost)
+
+
+def assert_read_by_the_api(up: Litefuse, own: Fields, asked: Fields, cost: Decimal) -> None:
+    """The same as the public API has it: the trace, and the call by itself."""
+    question = "What is OpenTelemetry?"
+    trace = Up(up).get(f"/traces/{own['trace_id']}")
+    assert (trace["name"], trace["userId"], trace["sessionId"]) == ("OpenAI-Trace", "user-123", "session-abc")
+    assert (trace["tags"], trace["input"], trace["output"]) == (["demo", "staging"], question, ANSWERS[question])
+    call = Up(up).get(f"/observations/{asked['span_id']}")
+    assert (call["type"], call["traceId"]) == ("GENERATION", asked["trace_id"])
+    assert call["input"]["messages"] == [{"role": "user", "content": question}]
+    assert call["output"]["choices"][0]["message"]["content"] == ANSWERS[question]
+    counts = usage({"messages": [{"role": "user", "content": question}]})
+    assert call["usage"]["total"] == call["usageDetails"]["total"] == counts["total_tokens"]
+    assert call["calculatedTotalCost"] == pytest.approx(float(cost))
+    (listed,) = Up(up).get(f"/traces?sessionId=session-abc&filter={quote(_only(own['trace_id']))}")["data"]
+    assert listed["id"] == own["trace_id"]
+    assert own["span_id"] in listed["observations"]
+
+
+def _only(trace_id: str) -> str:
+    return json.dumps([{"type": "string", "column": "id", "operator": "=", "value": trace_id}])
 
 
 # -- the tests ---------------------------------------------------------------------------------------------------------

@@ -61,6 +61,8 @@ class Place:
         self._request(project, "/api/public/otel/v1/traces", request.SerializeToString(), "application/x-protobuf")
         ids = ", ".join({f"'{span.trace_id.hex()}'" for span in spans})
         self.until(f"SELECT count() FROM spans WHERE trace_id IN ({ids})", len(spans))
+        # ClickHouse shows a block's spans a moment before what its view makes of them.
+        self.until(f"SELECT count() FROM traces WHERE trace_id IN ({ids})", len({span.trace_id for span in spans}))
 
     def send(self, project: str, path: str, body: Any) -> None:
         self._request(project, path, json.dumps(body).encode(), "application/json")
@@ -78,6 +80,7 @@ class Place:
 
     def trace_seen(self, trace_id: str, spans: int) -> None:
         self.until(f"SELECT count() FROM spans WHERE trace_id = '{trace_id}' AND type != 'TRACE'", spans)
+        self.until(f"SELECT count() FROM traces WHERE trace_id = '{trace_id}'", 1)
 
 
 @contextmanager
