@@ -21,11 +21,16 @@ _SUBJECTS = ("traceId", "sessionId", "datasetRunId")
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of one request. `source` is that of all of them."""
+    """Scores of one request, each with its line as it was written: that is what is posted, with integers of any size. `source`
+    is that of all of them."""
 
     name: str
-    scores: Sequence[Mapping[str, Any]]
+    lines: Sequence[tuple[bytes, Mapping[str, Any]]]
     source: str
+
+    @property
+    def scores(self) -> Sequence[Mapping[str, Any]]:
+        return [score for _, score in self.lines]
 
     @property
     def path(self) -> str:
@@ -34,8 +39,8 @@ class Scores:
     @property
     def body(self) -> bytes:
         if self.source != "EVAL":
-            return orjson.dumps(list(self.scores))
-        return orjson.dumps({"batch": [_event(score) for score in self.scores]})
+            return b"[" + b",".join(line for line, _ in self.lines) + b"]"
+        return orjson.dumps({"batch": [_event(line, score) for line, score in self.lines]})
 
 
 def is_score(value: object) -> bool:
@@ -51,7 +56,7 @@ def is_score(value: object) -> bool:
 def batches(name: str, lines: Sequence[tuple[bytes, Mapping[str, Any]]]) -> Iterator[Scores]:
     """Requests of these scores, each with its line as it was written."""
     for evals in (False, True):
-        together: list[Mapping[str, Any]] = []
+        together: list[tuple[bytes, Mapping[str, Any]]] = []
         size = 0
         for line, score in lines:
             if (score.get("source") == "EVAL") != evals:
@@ -59,7 +64,7 @@ def batches(name: str, lines: Sequence[tuple[bytes, Mapping[str, Any]]]) -> Iter
             if together and (len(together) >= _COUNT or size + len(line) > _BYTES):
                 yield Scores(name, together, "EVAL" if evals else "")
                 together, size = [], 0
-            together.append(score)
+            together.append((line, score))
             size += len(line)
         if together:
             yield Scores(name, together, "EVAL" if evals else "")
@@ -83,8 +88,12 @@ def base_url(endpoint: str) -> str:
     return path.removesuffix("/api/public/otel")
 
 
-def _event(score: Mapping[str, Any]) -> dict[str, Any]:
+def _event(line: bytes, score: Mapping[str, Any]) -> dict[str, Any]:
     """A score-create of POST /ingestion, whose time is the score's; the same score gives the same event."""
-    body = {key: value for key, value in score.items() if key != "timestamp"}
     event_id = uuid.uuid5(uuid.NAMESPACE_URL, f"litefuse:score:{score.get('id')}:{score.get('timestamp')}")
-    return {"id": str(event_id), "type": "score-create", "timestamp": score.get("timestamp"), "body": body}
+    return {
+        "id": str(event_id),
+        "type": "score-create",
+        "timestamp": score.get("timestamp"),
+        "body": orjson.Fragment(line),
+    }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-import orjson
 import pytest
 
 from litefuse.cli.export import stretches
@@ -39,15 +39,18 @@ def test_scores_go_in_requests_that_the_routes_take() -> None:
             "traceId": "t",
             "comment": "x" * (n * 100),
             "source": "EVAL" if n % 7 == 0 else "API",
+            "metadata": {"large": 10**30 + n},
         }
         for n in range(300)
     ]
     assert all(map(is_score, scores))
-    lines = [(orjson.dumps(score), score) for score in scores]
+    lines = [(json.dumps(score).encode(), score) for score in scores]
     found = list(batches("f", lines))
     assert sorted(int(score["id"]) for batch in found for score in batch.scores) == list(range(300))
     for batch in found:
         assert len(batch.body) < 1_000_000
         assert len({score["source"] for score in batch.scores}) == 1
+        sent = json.loads(batch.body)
+        assert (sent if batch.source != "EVAL" else [event["body"] for event in sent["batch"]]) == list(batch.scores)
         assert batch.path == ("/api/public/ingestion" if batch.source == "EVAL" else "/api/public/scores")
     assert isinstance(found[0], Scores)
