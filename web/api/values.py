@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+#: What orjson writes: containers within one another.
+_MOST_DEPTH = 254
 #: In JSON each backslash begins an escape: a pair of surrogates, half of one, or another.
 _HALVES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S
@@ -50,12 +52,16 @@ def seconds(ns: int | None) -> float | None:
 
 def decoded(text: str) -> Any:
     """A user's JSON, stored as text: the value when it is valid JSON, else the text, None for empty. The value is the text
-    itself, put into the answer as it is: integers of any size and the order of keys stay what they were."""
+    itself, put into the answer as it is: integers of any size and the order of keys stay what they were. What is nested deeper
+    than 254 stays text: the parsers of clients give up at some depth, Python's at less than a thousand, and then on the whole
+    page."""
     if not text:
         return None
     try:
-        orjson.loads(text)
-    except (ValueError, RecursionError):
+        value = orjson.loads(text)
+        if text.count("[") + text.count("{") > _MOST_DEPTH:
+            orjson.dumps(value)  # raises for what is nested deeper
+    except (ValueError, TypeError, RecursionError):
         return text
     return orjson.Fragment(text)
 
