@@ -80,11 +80,18 @@ class Web:
 
     async def _landing(self, request: web.Request) -> web.Response:
         state = await self._state.get()
-        place = self._place or page.Place(
-            page.base_url(request.headers.get("Host"), request.headers.get("X-Forwarded-Proto"), self._fallback),
-            "The keys of the first project are in project.env in the data directory; "
-            f"`{self._command} keys create` makes more.",
-        )
+        proto = request.headers.get("X-Forwarded-Proto")
+        seen = page.base_url(request.headers.get("Host"), proto, self._fallback)
+        if self._place is None:
+            place = page.Place(
+                seen,
+                "The keys of the first project are in project.env in the data directory; "
+                f"`{self._command} keys create` makes more.",
+            )
+        elif proto is not None:  # a proxy, which sends to ingest what is sent (docs/operate.md)
+            place = page.Place(seen, self._place.keys)
+        else:
+            place = self._place
         return web.Response(
             text=page.render(state, self.ready(), place, __version__, self._command),
             content_type="text/html",

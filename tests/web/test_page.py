@@ -211,6 +211,24 @@ async def test_served_page_and_files(tmp_path: Path) -> None:
                 assert answer.status == 405
 
 
+async def test_behind_a_proxy_the_address_is_that_of_the_proxy(tmp_path: Path) -> None:
+    place = Place("http://INGEST:3000", "`litefuse keys create` makes a key.")
+    shown = {}
+    async with started_log(tmp_path) as log:
+        made = await start_web(Settings(data_dir=tmp_path), log, Rows(5), place)
+        async with served(made) as (url, session):
+            for proto in (None, "https"):
+                headers = {"Host": "traces.example"} | ({} if proto is None else {"X-Forwarded-Proto": proto})
+                async with session.get(f"{url}/", headers=headers) as answer:
+                    text = await answer.text()
+                assert "<code>litefuse keys create</code> makes a key." in text
+                shown[proto] = re.findall(r"OTEL_EXPORTER_OTLP_ENDPOINT=(\S+)", text)
+    assert shown == {
+        None: ["http://INGEST:3000/api/public/otel"],
+        "https": ["https://traces.example/api/public/otel"],
+    }
+
+
 async def test_readiness_follows_clickhouse(tmp_path: Path) -> None:
     async def ready(session: aiohttp.ClientSession, url: str, status: int) -> list[str]:
         deadline = time.monotonic() + 20
