@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.portions import portions
 
 #: How a statement asks for its project: once for each table it reads.
 PROJECT = "project_id = {project:String}"
@@ -55,7 +56,9 @@ class Values:
         return self.add("String", value)
 
     def texts(self, values: list[str] | tuple[str, ...]) -> str:
-        return self.add("Array(String)", list(values))
+        """An array; of several parameters when one cannot have it all, as with hundreds of long ids."""
+        parts = [self.add("Array(String)", part) for part in list(portions(values)) or [[]]]
+        return parts[0] if len(parts) == 1 else f"arrayConcat({', '.join(parts)})"
 
     def time(self, ns: int) -> str:
         """An instant, Unix nanoseconds, as an expression of DateTime64(9)."""
