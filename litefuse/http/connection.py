@@ -19,7 +19,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from litefuse.errors import RequestError
-from litefuse.http.status import error, status_body
+from litefuse.http.status import JSON, unrouted_body
 
 if TYPE_CHECKING:
     from litefuse.http.server import Limits
@@ -34,7 +34,7 @@ MAX_HEADERS = 128
 #: client might lose the answer (a 413, say) that tells it not to try again.
 LINGER_S = 5.0
 
-_BUSY_BODY = status_body(503, "too many connections", "application/json")
+_BUSY_BODY = unrouted_body(503, "too many connections", "ServiceUnavailableError")
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_BUSY_BODY), _BUSY_BODY)
@@ -170,6 +170,7 @@ class Connection(web.RequestHandler):
             text = "internal error"
             logger.error("request failed outside of its handler", exc_info=exc)
         logger.debug("malformed request", extra={"fields": {"status": status, "error": type(exc).__name__}})
-        response = error(status, text, None)
+        word = "InternalServerError" if status == 500 else "InvalidRequestError"
+        response = web.Response(status=status, body=unrouted_body(status, text, word), content_type=JSON)
         response.force_close()
         return response

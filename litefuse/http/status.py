@@ -57,6 +57,11 @@ def status_body(http_status: int, message: str, encoding: str) -> bytes:
     return b"\x08" + _varint(code) + (b"\x12" + _varint(len(text)) + text if text else b"")
 
 
+def unrouted_body(http_status: int, message: str, word: str) -> bytes:
+    """The JSON of an answer to a request whose path is not known: a Status, and an error of the public API, in one."""
+    return orjson.dumps({"code": _CODES.get(http_status, 2), "message": message, "error": word})
+
+
 def error(
     http_status: int, message: str, content_type: str | None, headers: Mapping[str, str] | None = None
 ) -> web.Response:

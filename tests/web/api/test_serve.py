@@ -232,6 +232,7 @@ async def test_a_request_line_of_60_kb(client: Client) -> None:
     too_long = await client.get(PLAIN, {"x": "a" * 70_000})
     assert too_long.status == 431
     assert too_long.json["message"]
+    assert too_long.json["error"] == "InvalidRequestError"
 
 
 @pytest.mark.parametrize(
