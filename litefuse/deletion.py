@@ -148,8 +148,10 @@ async def submit(store: Store, project_id: str, trace_ids: Iterable[str], *, tim
     Unknown ids are fine. In the order of `_delete_traces`, for its reasons, but in one round: of spans that are stored at this
     very moment something may stay, and what comes in later makes its trace anew. Raises StoreError."""
     for some in portions(_distinct(trace_ids), _IDS):
+        parameters = {"project": project_id, "ids": some}
+        await _submit_replaced(store, parameters, timeout)
         for table in (*_BESIDES, *(table for table in _OF_TRACES if table.name == _SPANS)):
-            await _submit(store, table.name, table.traces, {"project": project_id, "ids": some}, timeout)
+            await _submit(store, table.name, table.traces, parameters, timeout)
 
 
 def _distinct(trace_ids: Iterable[str]) -> list[str]:
@@ -202,6 +204,7 @@ async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[st
     """
     left: dict[str, int] = {}
     for _ in range(_ROUNDS):
+        await _submit_replaced(store, parameters, _TIMEOUT_S)
         for table in _BESIDES:
             await _submit(store, table.name, table.traces, parameters)
         await _delete(store, _SPANS, _TRACES, parameters)
@@ -210,6 +213,22 @@ async def _delete_traces(store: Store, parameters: Mapping[str, Any]) -> dict[st
             return left
     await derive_again(store, parameters["project"], parameters["ids"])
     return await _left(store, parameters)
+
+
+async def _submit_replaced(store: Store, parameters: Mapping[str, Any], timeout: float) -> None:
+    """A score is replaced by its id, and was of another trace perhaps: the row that says so would be the newest again, once the
+    one that hides it is gone. Such rows go first. Those that came later stay."""
+    rows = await store.rows(
+        f"SELECT id, max(version) FROM scores WHERE {_PROJECT} AND id IN (SELECT id FROM scores WHERE {_TRACES}) "
+        f"GROUP BY id HAVING argMax(trace_id, version) IN {_IDS_OF} AND countIf(trace_id NOT IN {_IDS_OF}) > 0",
+        parameters,
+        settings=_COPIES,
+        timeout=timeout,
+    )
+    until = max((row[1] for row in rows), default=0)
+    for some in portions(row[0] for row in rows):
+        where = f"{_PROJECT} AND id IN {{scores:Array(String)}} AND trace_id NOT IN {_IDS_OF} AND version < {{until:UInt64}}"
+        await _submit(store, "scores", where, {**parameters, "scores": some, "until": until}, timeout)
 
 
 async def _left(store: Store, parameters: Mapping[str, Any]) -> dict[str, int]:

@@ -69,6 +69,29 @@ async def test_a_trace_goes_with_all_that_is_its(client: Client, server: Server)
     assert (await client.get(f"/traces/{ids[0]}", keys=OTHER)).status == 200
 
 
+async def test_a_score_that_was_of_another_trace_does_not_come_back(client: Client, server: Server) -> None:
+    """It is replaced by its id: without the row that hides it, the row from before would be the newest again."""
+    told(server, "SYSTEM STOP MERGES scores")
+    first, second, third = (hex_id(n) for n in range(20, 23))
+    histories = {
+        "moved": [{"traceId": first}, {"traceId": second}],
+        "from-a-session": [{"sessionId": "s"}, {"traceId": first}, {"traceId": second}],
+        "moved-on": [{"traceId": second}, {"traceId": third}],
+        "moved-back": [{"traceId": third}, {"traceId": second}, {"traceId": third}],
+    }
+    for id_, subjects in histories.items():
+        for subject in subjects:
+            body = {"id": id_, "name": "n", "value": 1, **subject}
+            assert (await client.call("POST", "/scores", body=body)).status == 200
+    told(server, "SYSTEM START MERGES scores")
+    assert (await client.call("DELETE", f"/traces/{second}")).status == 200
+    await until(lambda: not any(left(server, [second]).values()))
+    for id_ in histories:
+        reply = await client.get(f"/v2/scores/{id_}")
+        gone = histories[id_][-1] == {"traceId": second}
+        assert (reply.status, reply.json.get("traceId")) == ((404, None) if gone else (200, third)), id_
+
+
 async def test_many_traces(client: Client, server: Server) -> None:
     ids = [hex_id(100 + n) for n in range(5)]
     store(server, ids)
