@@ -84,22 +84,44 @@ def dumps(value: Any) -> bytes:
 
 #: An integer that 64 bits may not have, or text with as many digits. Digits behind a point are a fraction.
 _LONG_INTEGER = re.compile(rb"(?<![.\d])\d{19}")
+#: Constants of JavaScript and Python, and exponents that may be beyond a number.
+_NO_NUMBER = re.compile(rb"NaN|Infinity|\d[eE]\+?\d{3}")
 
 
 def loads(body: bytes) -> Any:
-    """A client's JSON. Halves of characters, as text has them that was cut by its length, become U+FFFD; integers of any size
-    are exact. Raises ValueError."""
+    """A client's JSON. Halves of characters, as text has them that was cut by its length, become U+FFFD; NaN and infinities,
+    which are no JSON and which older SDKs send all the same, null; integers of any size are exact. Raises ValueError."""
     try:
-        found = orjson.loads(body)
+        return _exact(body)
     except ValueError:
-        if _HALVES.search(body) is None:
-            raise
         body = _HALVES.sub(_whole, body)
-        found = orjson.loads(body)
+    try:
+        return _exact(body)
+    except ValueError:
+        return _exact(dumps(_numberless(body)))
+
+
+def _exact(body: bytes) -> Any:
+    """JSON. Raises ValueError."""
+    found = orjson.loads(body)
     if _LONG_INTEGER.search(body):  # orjson makes floats of them
         with contextlib.suppress(ValueError, RecursionError):  # more digits, or levels, than Python reads
             return json.loads(body)
     return found
+
+
+def _numberless(body: bytes) -> Any:
+    """JSON in which there may be what is no number, as None. Raises ValueError."""
+    if not _NO_NUMBER.search(body):
+        raise ValueError("not JSON")
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=lambda _: None, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("too deep") from None
+
+
+def _finite(text: str) -> float | None:
+    return number(float(text))
 
 
 def _whole(match: re.Match[bytes]) -> bytes:

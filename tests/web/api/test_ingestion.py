@@ -214,6 +214,13 @@ async def test_text_that_is_no_unicode_is_taken(client: Client) -> None:
     assert (await spans(client))[0]["name"] == "cut \ufffd"
 
 
+async def test_infinities_as_sdk_2_writes_them_are_null(client: Client, server: Server) -> None:
+    made = event("trace-create", {"id": str(uuid.uuid4()), "name": "n", "input": {"a": float("inf"), "b": 2**70}})
+    await accepted(client, made)
+    (row,) = kept(server, made["body"]["id"])
+    assert json.loads(row["body"])["input"] == {"a": None, "b": 2**70}
+
+
 # -- what is kept, and what is told together -----------------------------------------------------------------------------
 
 

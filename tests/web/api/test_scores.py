@@ -163,6 +163,16 @@ async def test_odd_bodies(client: Client, sent: bytes, status: int) -> None:
         assert set(reply.json) == {"message", "error"}
 
 
+async def test_what_is_no_number_costs_no_other_score(client: Client) -> None:
+    sent = body()
+    numbers = [json.dumps(body()).replace("0.5", text) for text in ("NaN", "-Infinity", "1e400")]
+    reply = await client.call("POST", "/scores", body=f"[{','.join([*numbers, json.dumps(sent)])}]".encode())
+    assert (reply.status, reply.json["accepted"], reply.json["rejected"]) == (207, 1, 3)
+    assert await get(client, sent["id"]) is not None
+    reply = await client.call("POST", "/scores", body=numbers[0].encode())
+    assert (reply.status, reply.json["error"][0]["path"]) == (400, ["value"])
+
+
 @pytest.mark.parametrize("given", [None, ""])
 async def test_an_id_is_made(client: Client, given: str | None) -> None:
     first, second = [await post(client, id=given, comment="made") for _ in range(2)]
