@@ -46,12 +46,19 @@ class ObservationPage(TypedDict):
 async def listing(call: Call, query: ObservationsQuery) -> ObservationPage:
     """Newest start first."""
     asked, offset = filter_of(query, OBSERVATIONS_V1), paging.offset(query.page, query.limit)
-    filter_ = await observation_pages.narrowed(call.store, call.project_id, asked)
-    if filter_ is None:
+    narrowed = await observation_pages.narrowed(call.store, call.project_id, asked, offset + query.limit)
+    if narrowed is None:
         return {"data": [], "meta": paging.meta(query.page, query.limit, totals.Total(0))}
+    filter_, reach_ns = narrowed
     rows, total = await totals.beside(
         observation_pages.page(
-            call.store, call.project_id, filter_, offset=offset, limit=query.limit + 1, names=_COLUMNS
+            call.store,
+            call.project_id,
+            filter_,
+            offset=offset,
+            limit=query.limit + 1,
+            names=_COLUMNS,
+            reach_ns=reach_ns,
         ),
         observations.count(call.store, call.project_id, filter_, timeout=totals.COUNT_S),
         offset,

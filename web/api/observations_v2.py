@@ -16,7 +16,6 @@ from web.api.observation_filter import filter_of
 from web.api.observation_v2 import GROUPS, OF_TRACE, ObservationV2, columns, observation_v2
 from web.api.route import Call, Route
 from web.queries import contexts, observation_pages
-from web.queries.merge import HOUR_NS
 from web.queries.observation_pages import Page
 from web.queries.observations import Position
 
@@ -66,11 +65,12 @@ async def listing(call: Call, query: ObservationsQuery) -> ObservationPageV2:
     if not query.limit:
         return {"data": [], "meta": {}}
     store, project_id = call.store, call.project_id
-    narrowed = await observation_pages.narrowed(store, project_id, filter_)
+    narrowed = await observation_pages.narrowed(store, project_id, filter_, query.limit)
     if narrowed is None:
         return {"data": [], "meta": {}}
+    within, likely_ns = narrowed
     page = await observation_pages.newest(
-        store, project_id, narrowed, query.limit, before, names=columns(groups), reach_ns=reach_ns
+        store, project_id, within, query.limit, before, names=columns(groups), reach_ns=reach_ns or likely_ns
     )
     of_traces: dict[str, contexts.Context] = {}
     if groups & OF_TRACE:
@@ -88,9 +88,9 @@ def cursor_of(page: Page, next_: Position) -> str:
 
 
 def position_of(cursor: str | None) -> tuple[Position | None, int]:
-    """Where a page begins, and how far back it is likely to reach, ns. Raises ApiError 400."""
+    """Where a page begins, and how far back it is likely to reach, ns; 0 when that is not known. Raises ApiError 400."""
     if cursor is None:
-        return None, HOUR_NS
+        return None, 0
     start_ns, trace_id, id_, reach_ns = cursors.decode(cursor, int, str, str, int)
     return Position(start_ns, trace_id, id_), reach_ns
 

@@ -25,6 +25,8 @@ _LEFT_OUT = 5_000
 _KEY = ("start_ns", "trace_id", "id")
 #: What an index of trace_parts finds → what lists of traces call it.
 _INDEXED = {"traceId": "id", "userId": "userId", "sessionId": "sessionId"}
+#: A trace is taken to have so many, before any is read.
+_OBSERVATIONS = 4
 #: A range of time in which it need not be asked where anything is.
 _SHORT_NS = 31 * 24 * HOUR_NS
 
@@ -102,11 +104,13 @@ async def page(
     offset: int = 0,
     limit: int = 50,
     names: Iterable[str] = SMALL,
+    reach_ns: int = HOUR_NS,
     now_ns: int | None = None,
 ) -> list[Observation]:
-    """A page by its number, newest first: up to `limit` observations, without the `offset` before them."""
+    """A page by its number, newest first: up to `limit` observations, without the `offset` before them. `reach_ns` as in
+    `newest`."""
     filter_, missing, left_out = filter_ or Filter(), checked(limit), offset
-    walk = _Walk.of(filter_, None, now_ns, HOUR_NS)
+    walk = _Walk.of(filter_, None, now_ns, reach_ns)
     found: list[Observation] = []
     while walk.open and missing:
         skipped = 0
@@ -129,20 +133,23 @@ async def page(
     return await _with_columns(store, project_id, found, list(dict.fromkeys((*_KEY, *names))))
 
 
-async def narrowed(store: Store, project_id: str, filter_: Filter) -> Filter | None:
-    """The filter with the range of time in which the traces lie that it asks for, None when there are none. Which traces are of
-    an id, a user or a session an index tells, and when they were; to look for them otherwise takes windows over all time."""
+async def narrowed(store: Store, project_id: str, filter_: Filter, rows: int) -> tuple[Filter, int] | None:
+    """The filter with the range of time in which the traces lie that it asks for, and how far back its newest `rows` are likely
+    to reach, ns; None when there are none. Which traces are of an id, a user or a session an index tells, and when they were;
+    to look for them otherwise takes windows over all time."""
     indexed = [
         Condition(_INDEXED[c.column], c.operator, c.value) for c in filter_.conditions if _names(c, tuple(_INDEXED))
     ]
     if not indexed:
-        return filter_
+        return filter_, HOUR_NS
     ((count, first, last),) = await run(store, reach(project_id, indexed))
     if not count:
         return None
     since = first if filter_.since_ns is None else max(first, filter_.since_ns)
     until = last + 1 if filter_.until_ns is None else min(last + 1, filter_.until_ns)
-    return replace(filter_, since_ns=since, until_ns=until)
+    # Each window looks for the traces anew: of a user with few of them the first has to reach far.
+    likely = (last - first) * rows // (count * _OBSERVATIONS)
+    return replace(filter_, since_ns=since, until_ns=until), min(max(HOUR_NS, likely), last - first + HOUR_NS)
 
 
 def position(observation: Observation) -> Position:

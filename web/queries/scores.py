@@ -100,8 +100,14 @@ def one(project_id: str, id_: str, filter_: Filter) -> Statement:
 def traces(project_id: str, trace_ids: Sequence[str]) -> Statement:
     """Scores of these traces and their observations, newest first; no corrections."""
     values = Values()
-    where = f"{PROJECT} AND trace_id IN {values.texts(list(trace_ids))} AND data_type != '{CORRECTION}'"
-    return bind(project_id, f"SELECT {_ROW} FROM scores FINAL WHERE {where} {_NEWEST_FIRST}", values)
+    of_traces = f"{PROJECT} AND trace_id IN {values.texts(list(trace_ids))}"
+    sql = f"""
+        SELECT {_ROW}
+        FROM scores FINAL
+        PREWHERE {_of_ids(f"(SELECT id FROM scores WHERE {of_traces})")}
+        WHERE {of_traces} AND data_type != '{CORRECTION}'
+        {_NEWEST_FIRST}"""
+    return bind(project_id, sql, values)
 
 
 def step(project_id: str, filter_: Filter, before: Position | None, limit: int) -> Statement:
@@ -136,8 +142,10 @@ def versions(project_id: str, ids: Sequence[str]) -> Statement:
 def rows(project_id: str, ids: Sequence[str]) -> Statement:
     """These scores, newest first."""
     values = Values()
-    where = f"{PROJECT} AND id IN {values.texts(list(ids))}"
-    return bind(project_id, f"SELECT {_ROW} FROM scores FINAL WHERE {where} {_NEWEST_FIRST}", values)
+    chosen = _of_ids(values.texts(list(ids)))
+    return bind(
+        project_id, f"SELECT {_ROW} FROM scores FINAL PREWHERE {chosen} WHERE {PROJECT} {_NEWEST_FIRST}", values
+    )
 
 
 def at_offset(project_id: str, filter_: Filter, offset: int, limit: int) -> Statement:
@@ -156,6 +164,12 @@ def total(project_id: str, filter_: Filter) -> Statement:
     """How many scores match."""
     values = Values()
     return bind(project_id, f"SELECT count() FROM scores FINAL WHERE {_matching(filter_, values)}", values)
+
+
+def _of_ids(ids: str) -> str:
+    """SQL for PREWHERE, which is looked at before rows of an id are told apart: their other columns are not read of all. Only
+    the id may be, which is the same in all rows of a score."""
+    return f"id IN {ids}"
 
 
 def _matching(filter_: Filter, values: Values) -> str:
