@@ -1,4 +1,4 @@
-"""Run the web role: the read side. For now a page with the state of the pipeline, and health, ready and metrics."""
+"""Run the web role: the read side. The public API, a page with the state of the pipeline, and health, ready and metrics."""
 
 from __future__ import annotations
 
