@@ -55,8 +55,8 @@ def made(server: Server) -> World:
     put(server, spans, scores)
     changed = [replace(score, value=0, at=score.at + 40 * 24 * HOUR, name="moved") for score in scores[::7]]
     deleted = scores[3::10]
-    lines = [{**score.row(), "version": 2} for score in changed]
-    lines += [{**score.row(), "version": 3, "deleted": 1} for score in deleted]
+    lines = [{**score.row(), "version": 20} for score in changed]
+    lines += [{**score.row(), "version": 30, "deleted": 1} for score in deleted]
     answer = server.ask(
         "INSERT INTO scores FORMAT JSONEachRow\n" + "\n".join(map(json.dumps, lines)), database="litefuse"
     )
