@@ -118,7 +118,7 @@ class IngestionWriter:
         new: list[NewEvent] = []
         for project_id, of_project in projects.items():
             traces = await self._traces(project_id, of_project)
-            new += [_row(sent.sender, event, traces) for sent in of_project for event in sent.events]
+            new += await asyncio.to_thread(_rows, of_project, traces)
         await queries.insert(self._store, new)
         for project_id, of_project in projects.items():
             await self._publish(project_id, of_project)
@@ -217,6 +217,10 @@ def by_object(events: Iterable[Event]) -> Known:
 def numbered(events: Iterable[Event], received_ns: int) -> list[Event]:
     """The events of a request in their order, each received a nanosecond after the one before."""
     return [replace(event, received_ns=received_ns + place) for place, event in enumerate(events)]
+
+
+def _rows(together: Iterable[Sent], traces: Mapping[Object, str]) -> list[NewEvent]:
+    return [_row(sent.sender, event, traces) for sent in together for event in sent.events]
 
 
 def _row(sender: Sender, event: Event, traces: Mapping[Object, str]) -> NewEvent:

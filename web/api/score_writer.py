@@ -10,9 +10,10 @@ files, also when everything stops now.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from litefuse.clickhouse.asking import Inserting
@@ -34,6 +35,8 @@ logger = logging.getLogger("litefuse.web")
 #: What may wait, and what one block may hold, at least one request.
 _WAITING_BYTES = 64 << 20
 _BLOCK_BYTES = 8 << 20
+#: Blocks of more writes are built in a thread.
+_SMALL = 200
 #: Seconds that a block has. Clients give up earlier, and repeat.
 _TIMEOUT_S = 20.0
 _INSERT = {
@@ -94,9 +97,13 @@ class ScoreWriter:
     async def _write(self, writes: Iterable[Write]) -> None:
         """Raises StoreError."""
         chosen = last(writes)
-        rows = planned(chosen, await self._known(chosen), time.time_ns())
+        known = await self._known(chosen)
+        if len(chosen) > _SMALL:
+            rows, body = await asyncio.to_thread(_built, chosen, known)
+        else:
+            rows, body = _built(chosen, known)
         if rows:
-            await self._store.insert_arrow("scores", COLUMNS, block(rows), settings=_INSERT, timeout=_TIMEOUT_S)
+            await self._store.insert_arrow("scores", COLUMNS, body, settings=_INSERT, timeout=_TIMEOUT_S)
             m.SCORE_BLOCKS.inc()
             m.SCORES.labels(result="stored").inc(sum(not row["deleted"] for row in rows))
         await self._remove(chosen, rows)
@@ -124,6 +131,12 @@ class ScoreWriter:
                     settings=_ASYNC,
                     timeout=_TIMEOUT_S,
                 )
+
+
+def _built(chosen: Sequence[Write], known: Mapping[tuple[str, str], Known]) -> tuple[list[dict[str, Any]], bytes]:
+    """The rows to write, also as a block."""
+    rows = planned(chosen, known, time.time_ns())
+    return rows, block(rows) if rows else b""
 
 
 def _by_project(writes: Iterable[Write]) -> list[tuple[str, list[str]]]:

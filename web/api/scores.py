@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +25,13 @@ from web.api.score_body import Given, Refused, ScoreBody, new_score
 from web.queries import scores as queries
 from web.queries import totals, traces
 from web.queries.conditions import Condition
+from web.queries.new_scores import NewScore
 from web.queries.scores import CORRECTION, SOURCES, TYPES, Filter
 
 #: Clients send up to 1 000 000 bytes at once.
 _MOST_BYTES = 4_500_000
+#: Scores of longer lists are read in a thread: tens of thousands take a second, in which nobody else would be answered.
+_SMALL_SCORES = 200
 _GROUPS = ("score", "trace")
 #: Operators of the parameter `operator` → those of conditions.
 _OPERATORS = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "<>", "=": "="}
@@ -106,17 +110,25 @@ async def create(call: Call, _: NoQuery) -> Any:
 
 
 async def _create_many(call: Call, bodies: Sequence[Any], given: Given) -> Answer:
+    if len(bodies) > _SMALL_SCORES:
+        made, errors = await asyncio.to_thread(_read, bodies, given)
+    else:
+        made, errors = _read(bodies, given)
+    await score_writer.write(call.services, made)
+    m.SCORES.labels(result="refused").inc(len(errors))
+    if errors:
+        return Answer(PartlyAccepted(accepted=len(made), rejected=len(errors), errors=errors), 207)
+    return Answer(Message(message="Accepted"), 202)
+
+
+def _read(bodies: Sequence[Any], given: Given) -> tuple[list[NewScore], list[ScoreError]]:
     made, errors = [], []
     for n, body in enumerate(bodies):
         try:
             made.append(new_score(body, given))
         except Refused as error:
             errors.append(ScoreError(message=f"score {n}: {error}"))
-    await score_writer.write(call.services, made)
-    m.SCORES.labels(result="refused").inc(len(errors))
-    if errors:
-        return Answer(PartlyAccepted(accepted=len(made), rejected=len(errors), errors=errors), 207)
-    return Answer(Message(message="Accepted"), 202)
+    return made, errors
 
 
 async def remove(call: Call, _: NoQuery) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -81,14 +82,21 @@ async def of_objects(store: Store, project_id: str, kind: str, object_ids: Colle
 
 async def insert(store: Inserting, events: Iterable[NewEvent]) -> None:
     """Returns when they are stored. An event that is there is replaced. Raises StoreError."""
+    body = await asyncio.to_thread(_block, events)
+    if body:
+        await store.insert_arrow("ingestion_events", NewEvent._fields, body, settings=_INSERT, timeout=_TIMEOUT_S)
+
+
+def _block(events: Iterable[NewEvent]) -> bytes:
+    """The events as an Arrow stream, empty for none."""
     columns = [pa.array(values, _SCHEMA.field(i).type) for i, values in enumerate(zip(*events, strict=True))]
     if not columns:
-        return
+        return b""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, _SCHEMA) as stream:
         stream.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
-    body = sink.getvalue().to_pybytes()
-    await store.insert_arrow("ingestion_events", NewEvent._fields, body, settings=_INSERT, timeout=_TIMEOUT_S)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
 
 
 async def forget(store: Inserting, project_id: str, kind: str, object_id: str, trace_id: str) -> None:

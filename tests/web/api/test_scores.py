@@ -163,6 +163,18 @@ async def test_odd_bodies(client: Client, sent: bytes, status: int) -> None:
         assert set(reply.json) == {"message", "error"}
 
 
+@pytest.mark.parametrize("count", [200, 201, 1000])
+async def test_long_lists_say_which_scores_are_refused(client: Client, count: int) -> None:
+    """They are read in a thread, and their block is built in one."""
+    trace = fresh("trace")
+    sent = [body(traceId=trace, name="" if n == count - 2 else None if n == 5 else "n") for n in range(count)]
+    reply = await client.call("POST", "/scores", body=sent)
+    assert (reply.status, reply.json["accepted"], reply.json["rejected"]) == (207, count - 2, 2)
+    assert [error["message"].split(":")[0] for error in reply.json["errors"]] == ["score 5", f"score {count - 2}"]
+    reply = await client.get("/v2/scores", {"traceId": trace, "limit": 1})
+    assert reply.json["meta"]["totalItems"] == count - 2
+
+
 async def test_what_is_no_number_costs_no_other_score(client: Client) -> None:
     sent = body()
     numbers = [json.dumps(body()).replace("0.5", text) for text in ("NaN", "-Infinity", "1e400")]
