@@ -59,8 +59,9 @@ def not_found(message: str) -> ApiError:
     return ApiError(404, message, "LangfuseNotFoundError")
 
 
-def forbidden() -> ApiError:
-    return ApiError(403, "Access denied - insufficient permissions for this endpoint", "ForbiddenError")
+def forbidden(why: str = "") -> ApiError:
+    text = "Access denied - insufficient permissions for this endpoint"
+    return ApiError(403, f"{text}: {why}" if why else text, "ForbiddenError")
 
 
 def of_store(error: StoreError) -> ApiError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
@@ -26,9 +26,11 @@ _MOST_NS = 2**63 - 1
 
 
 class MetricsAnswer(TypedDict):
-    """A row has each dimension under its own name, `time_dimension`, and `{aggregation}_{measure}`."""
+    """A row has each dimension under its own name, `time_dimension`, and `{aggregation}_{measure}`. `truncated`, which is true
+    or absent: there are more rows than the limit, which version 2 has also when none is asked for."""
 
     data: list[dict[str, Any]]
+    truncated: NotRequired[Literal[True]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +151,16 @@ def read(given: str, version: int) -> Query:
 
 
 async def v1(call: Call, query: MetricsQuery) -> MetricsAnswer:
-    return {"data": await metric_rows.answer(call.store, call.project_id, read(query.query, 1))}
+    return await _answer(call, read(query.query, 1))
 
 
 async def v2(call: Call, query: MetricsQuery) -> MetricsAnswer:
-    return {"data": await metric_rows.answer(call.store, call.project_id, read(query.query, 2))}
+    return await _answer(call, read(query.query, 2))
+
+
+async def _answer(call: Call, query: Query) -> MetricsAnswer:
+    rows, cut = await metric_rows.answer(call.store, call.project_id, query)
+    return {"data": rows, "truncated": True} if cut else {"data": rows}
 
 
 ROUTES: tuple[Route, ...] = (

@@ -52,7 +52,7 @@ async def listing(call: Call, _: NoQuery) -> Projects:
 
 async def refuse(_: Call, __: NoQuery) -> NoReturn:
     """Keys are of a project; they make, change and delete none."""
-    raise forbidden()
+    raise forbidden("projects and keys are made by `litefuse keys create`")
 
 
 ROUTES: tuple[Route, ...] = (

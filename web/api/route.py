@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from litefuse.clickhouse.asking import Store
 from litefuse.errors import RequestError
@@ -66,12 +67,20 @@ class Call:
         return validated(adapter, await self.json(most))
 
 
+_OBJECTS = frozenset(("dataclass_type", "dict_type", "model_attributes_type", "model_type"))
+
+
 def validated(adapter: TypeAdapter[Any], value: Any) -> Any:
     """The value as one of the adapter's type. Raises ApiError 400 with every issue."""
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise refused([issue(e["type"], e["loc"], e["msg"]) for e in error.errors(include_url=False)]) from None
+        raise refused([issue(e["type"], e["loc"], _said(e)) for e in error.errors(include_url=False)]) from None
+
+
+def _said(error: ErrorDetails) -> str:
+    """pydantic's text, but for those that name a class of ours."""
+    return "Input should be an object" if error["type"] in _OBJECTS else error["msg"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,10 @@ async def let_in(route: Route, keys: Keys, request: web.Request) -> tuple[Key, b
                 error.status, "Service Unavailable", "ServiceUnavailableError", retry_after=error.retry_after
             ) from None
         raise ApiError(401, BAD_KEY if authorization else NO_HEADER, "UnauthorizedError") from None
-    if (bearer and not route.bearer) or (route.need is not None and not key.scope.allows(route.need)):
-        raise forbidden()
+    if bearer and not route.bearer:
+        raise forbidden("the public key alone only gives scores, send the secret key too")
+    if route.need is not None and not key.scope.allows(route.need):
+        raise forbidden(f"the key's scope is {key.scope.value}")
     return key, bearer
 
 

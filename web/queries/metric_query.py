@@ -94,7 +94,7 @@ def check(query: Query) -> Query:
     """The query without repeats, and with the dimensions that its measures bring. Raises QueryError."""
     dimensions, measures = dimensions_of(query.view, query.version), measures_of(query.view, query.version)
     if query.version > query.view.until_version:
-        raise QueryError(f"View '{query.view.name}' is not supported in version 'v{query.version}'")
+        raise QueryError(f"View '{query.view.name}' is not supported in version 'v{query.version}': ask /metrics")
     for name in query.dimensions:
         if name not in dimensions:
             raise QueryError(f"Invalid dimension {name[:200]}. Must be one of {_listed(dimensions)}")

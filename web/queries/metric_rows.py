@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -29,13 +30,16 @@ def checked_buckets(query: Query) -> Query:
     return query
 
 
-async def answer(store: Store, project_id: str, query: Query) -> list[dict[str, Any]]:
-    """The rows of a checked query. Raises QueryError for too many buckets, StoreError."""
+async def answer(store: Store, project_id: str, query: Query) -> tuple[list[dict[str, Any]], bool]:
+    """The rows of a checked query, and whether its limit has left some out. Raises QueryError for too many buckets,
+    StoreError."""
     checked_buckets(query)
     nameless = metric_sql.by_name(query) and await _any_nameless(store, project_id, query)
-    found = await run(store, metric_sql.statement(project_id, query, nameless=nameless))
+    one_more = replace(query, limit=None if query.limit is None else query.limit + 1)
+    found = await run(store, metric_sql.statement(project_id, one_more, nameless=nameless))
     rows = [_row(query, row) for row in found]
-    return list(islice(filled(query, rows, [_bucket(query, row) for row in found]), query.limit))
+    shown = list(islice(filled(query, rows, [_bucket(query, row) for row in found]), one_more.limit))
+    return shown[: query.limit], query.limit is not None and len(shown) > query.limit
 
 
 async def _any_nameless(store: Store, project_id: str, query: Query) -> bool:

@@ -190,6 +190,31 @@ async def test_too_many_buckets(client: Client) -> None:
     assert len((await ask(client, {**BASE, **change}, 2)).data) == 100
 
 
+async def test_an_answer_that_is_cut_says_so(client: Client) -> None:
+    """Version 2 has a hundred rows when no number is asked for: a week by the hour lost its last three days in silence."""
+    week = {
+        "timeDimension": {"granularity": "hour"},
+        "fromTimestamp": "2026-06-01",
+        "toTimestamp": "2026-06-07T23:00:00Z",
+    }
+    cut = (await ask(client, {**BASE, **week}, 2)).json
+    assert (len(cut["data"]), cut["truncated"]) == (100, True)
+    whole = (await ask(client, {**BASE, **week, "config": {"row_limit": 7 * 24}}, 2)).json
+    assert (len(whole["data"]), "truncated" in whole) == (7 * 24, False)
+    by_type = {"dimensions": [{"field": "type"}], "config": {"row_limit": 1}}
+    found = (await ask(client, {**BASE, **by_type}, 1)).json
+    assert found.get("truncated", False) == (
+        len((await ask(client, {**BASE, "dimensions": by_type["dimensions"]})).data) > 1
+    )
+    assert len(found["data"]) <= 1
+
+
+@pytest.mark.parametrize("change", [{"dimensions": ["name"]}, {"metrics": ["count"]}, {"config": 3}])
+async def test_issues_name_no_class_of_ours(client: Client, change: dict[str, Any]) -> None:
+    reply = await ask(client, {**BASE, **change})
+    assert [issue["message"] for issue in reply.json["error"]] == ["Input should be an object"]
+
+
 @pytest.mark.parametrize(("low", "high"), [("1600-01-01", "2300-01-01"), ("1969-12-01", "1970-02-01")])
 @pytest.mark.parametrize("view", ["traces", "observations", "scores-numeric"])
 async def test_ranges_beyond_all_time(client: Client, view: str, low: str, high: str) -> None:
