@@ -76,11 +76,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made: the only moment at which its secret is known."""
+    """A key that was just made: the only moment at which its secret is known. `project_made`: its project was made, too."""
 
     project_id: str
     project_name: str
     pair: Pair
+    project_made: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class KeyStore:
             await self._add_project(*made, retention_days or 0)
         elif retention_days is not None:
             await self._keep(made[0], retention_days)
-        return NewKey(made[0], made[1], pair)
+        return NewKey(made[0], made[1], pair, found is None)
 
     async def revoke(self, public_key: str) -> None:
         """Refuse the key from now on; ingest notices within twice `key_refresh_s`. Raises NoSuchKey."""

@@ -154,8 +154,14 @@ def _conditions(text: str) -> Sequence[Condition]:
     try:
         return parse(text.strip() or None, TRACES)
     except ApiError as error:
-        why = str(error) if isinstance(error.error, str) else "; ".join(str(issue["message"]) for issue in error.error)
-        raise ConfigError(f"--filter: {why}") from None
+        issues = [{"path": [], "message": str(error)}] if isinstance(error.error, str) else error.error
+        raise ConfigError("\n".join(f"--filter: {_place(i['path'])}{i['message']}" for i in issues)) from None
+
+
+def _place(path: Sequence[str | int]) -> str:
+    """`[0].column: ` of an issue's path, which begins with the parameter's name."""
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:])
+    return f"{place}: " if place else ""
 
 
 async def _projects(store: Store, wanted: str) -> list[Project]:

@@ -76,7 +76,9 @@ async def _run(options: Namespace, settings: Settings) -> int:
             )
             print(f"LITEFUSE_PUBLIC_KEY={made.pair.public_key}")
             print(f"LITEFUSE_SECRET_KEY={made.pair.secret_key.reveal()}")
-            print(f"project {escape(made.project_name)} ({escape(made.project_id)})", file=sys.stderr)
+            # A mistyped name makes a project: the word `new` is how that is noticed.
+            new = "new " if made.project_made else ""
+            print(f"{new}project {escape(made.project_name)} ({escape(made.project_id)})", file=sys.stderr)
         elif options.action == "revoke":
             await keys.revoke(options.public_key)
             print(f"{escape(options.public_key)} is revoked", file=sys.stderr)

@@ -96,7 +96,7 @@ def _command(name: str) -> Command:
     if name in BY_NAME:
         return BY_NAME[name]
     close = difflib.get_close_matches(name, BY_NAME, n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
+    meant = f"; did you mean {close[0]}?" if close else ";"
     if name.startswith("-"):
         raise Usage(f"{name.partition('=')[0]}: a command comes first, as in `litefuse up {name.partition('=')[0]} …`")
     raise Usage(f"{name}: no such command{meant} `litefuse --help` lists them")

@@ -330,6 +330,27 @@ def test_what_cannot_be_is_said(arguments: tuple[str, str], tmp_path: Path) -> N
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("filter_", "said"),
+    [
+        ('[{"type": "strin"}]', ["[0].column: needs text"]),
+        ("{}", ["needs a list of conditions"]),
+        (
+            '[{"type": "string", "column": "userId", "operator": "=", "value": "x"}, 1, '
+            '{"type": "strin", "column": "userId", "operator": "="}, '
+            '{"type": "string", "column": "userId", "operator": "=", "value": 1}]',
+            ["[1]: a condition is an object", "[2].type: no type 'strin'; there are ", "[3].value: needs text"],
+        ),
+    ],
+)
+def test_every_condition_that_cannot_be_is_said_with_its_place(filter_: str, said: list[str], tmp_path: Path) -> None:
+    done = run("export", str(tmp_path / "x"), "--filter", filter_, data_dir=tmp_path / "data")
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(said)
+    for line, text in zip(lines, said, strict=True):
+        assert line.startswith(f"litefuse: --filter: {text}")
+
+
 def test_a_directory_that_cannot_be_written_is_said(source: tuple[Exporting, canonical.Spans], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("export", str(tmp_path / "file" / "x"), data_dir=source[0].data_dir)

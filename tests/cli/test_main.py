@@ -72,7 +72,8 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "sned: no such command; did you mean send?" in complaint(capsys, "sned")
+    assert "sned: no such command; did you mean send? `litefuse --help` lists them" in complaint(capsys, "sned")
+    assert complaint(capsys, "nope") == "litefuse: nope: no such command; `litefuse --help` lists them\n"
 
 
 def test_flag_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
