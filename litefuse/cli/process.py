@@ -112,6 +112,7 @@ class Process:
     async def _start(self, stopping: Sequence) -> None:
         settings = self.settings
         where = address(settings)
+        engine: Embedded | None = None
         if self.engine is not None:
             engine = await self.engine(settings)
             stopping.push("engine", engine.close)
@@ -127,6 +128,8 @@ class Process:
         if self.roles:
             routes, otlp_routes = await self._start_roles(stopping, store)
         await self._listen(stopping, routes, otlp_routes)
+        if engine is not None and "web" in self.roles:
+            engine.announce(self.url)
 
     async def _start_roles(self, stopping: Sequence, store: LateStore) -> tuple[list[Any], list[Any]]:
         from litefuse.log import open_log

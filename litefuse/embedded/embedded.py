@@ -31,12 +31,17 @@ class Embedded:
     def __init__(self, data_dir: Path, lock: files.Lock, engine: Engine, front: Front, base: str) -> None:
         self._data_dir = data_dir
         self._lock = lock
+        self._base = base
         self._engine = engine
         self._front = front
         self._closed = False
         self.port = front.port
         self.url = with_login(base, files.OPERATOR, files.password(data_dir, files.OPERATOR).reveal())
         self.reader_url = with_login(base, files.READER, files.password(data_dir, files.READER).reveal())
+
+    def announce(self, page: str) -> None:
+        """Tell a second process, which is refused the directory, where this one's page is."""
+        self._lock.announce(self._base, page)
 
     async def close(self, drain: float = 10.0) -> None:
         """Take no more requests, let those that run end for `drain` seconds, close the engine, let go of the directory.

@@ -37,10 +37,12 @@ _ATTEMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that has the engine open. `url` is empty while it is starting."""
+    """The process that has the engine open. `url` is ClickHouse's, empty while it is starting; `page` that of the page for
+    people, empty when it has none."""
 
     pid: int
     url: str
+    page: str = ""
 
 
 class Lock:
@@ -71,10 +73,10 @@ class Lock:
         lock.announce("")
         return lock
 
-    def announce(self, url: str) -> None:
+    def announce(self, url: str, page: str = "") -> None:
         """Write down who has it, for the sentence that a second process ends with."""
         if self._handle is not None:
-            text = json.dumps({"pid": os.getpid(), "url": url}).encode()
+            text = json.dumps({"pid": os.getpid(), "url": url, "page": page}).encode()
             os.pwrite(self._handle, text, 0)
             os.ftruncate(self._handle, len(text))
 
@@ -105,16 +107,18 @@ def owner(data_dir: Path) -> Owner | None:
 def _read(path: Path) -> Owner | None:
     try:
         found = json.loads(path.read_text("utf-8"))
-        return Owner(int(found["pid"]), str(found["url"]))
+        # A process of an older version, which runs during an upgrade, has written no page.
+        return Owner(int(found["pid"]), str(found["url"]), str(found.get("page", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _taken(data_dir: Path, by: Owner | None) -> str:
     who = f"process {by.pid}" if by is not None else "another process"
-    where = f", which serves it at {by.url}" if by is not None and by.url else ""
+    places = [] if by is None else [("page", by.page), ("ClickHouse", by.url)]
+    known = ", ".join(f"{name} at {url}" for name, url in places if url)
     return (
-        f"LITEFUSE_DATA_DIR: {data_dir} is in use by {who}{where}. One process at a time opens the embedded ClickHouse: "
+        f"LITEFUSE_DATA_DIR: {data_dir} is in use by {who}{f' ({known})' if known else ''}. One process at a time opens the embedded ClickHouse: "
         "stop that one, or choose another directory"
     )
 

@@ -317,6 +317,15 @@ def test_keys_made_while_it_runs_work_and_revoked_ones_do_not(up: Litefuse) -> N
     assert public in gone.stderr
 
 
+def test_a_project_that_a_key_makes_is_said_to_be_new(up: Litefuse) -> None:
+    first = run("keys", "create", "--project", "dfault", data_dir=up.data_dir)
+    assert (said := re.fullmatch(r"new (project dfault \(\S+\)\n)", first.stderr))
+    again = run("keys", "create", "--project", "dfault", data_dir=up.data_dir)
+    assert again.stderr == said[1]
+    known = run("keys", "create", "--project", "default", data_dir=up.data_dir)
+    assert re.fullmatch(r"project default \(\S+\)\n", known.stderr)
+
+
 @pytest.mark.parametrize("flags", [(), ("--dry-run",)])
 def test_migrate_beside_it_has_nothing_to_do_and_says_so(flags: tuple[str, ...], up: Litefuse) -> None:
     done = run("migrate", *flags, data_dir=up.data_dir)
@@ -401,7 +410,9 @@ def test_a_second_one_on_the_same_directory_is_refused(command: str, up: Litefus
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("litefuse: ")
-    assert str(up.data_dir) in done.stderr
+    assert up.process is not None
+    places = f"(page at {up.url}, ClickHouse at http://127.0.0.1:{up.clickhouse_port})"
+    assert f"{up.data_dir} is in use by process {up.process.pid} {places}. " in done.stderr
     assert "Traceback" not in done.stderr
 
 
