@@ -1,4 +1,4 @@
-"""Ids that are any text, as OTLP ids: what SDKs from before OpenTelemetry send to POST /ingestion (public-api.md sections 1.6, 8).
+"""Ids that are any text, as OTLP ids: what SDKs from before OpenTelemetry send to POST /ingestion (public-api.md section 8).
 
 The table keeps the text; OTLP has 16 and 8 bytes, so on the wire such a span goes by hashes of it and carries the texts as
 attributes. The same text always gives the same id: what is sent again, exported or taken back is the same span.
