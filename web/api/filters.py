@@ -58,7 +58,10 @@ MOST_CONDITIONS = 50
 def parameter() -> Any:
     """The field `filter` of a route's query: `str | None`."""
     return text(
-        "conditions, a JSON list of {type, column, operator, value, key}, all of which have to hold", empty=True
+        "conditions on any column, a JSON list, all of which have to hold: "
+        '`[{"type": "string", "column": "userId", "operator": "=", "value": "ann"}]`; '
+        "docs/filters.md has the columns and operators",
+        empty=True,
     )
 
 
