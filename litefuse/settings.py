@@ -224,7 +224,9 @@ class Settings:
     kafka_ssl_cafile: str = setting("", "CA certificates for kafka+ssl; default: the system's", roles=_KAFKA)
 
     # -- embedded ClickHouse ---------------------------------------------------------------------------------------
-    sql_connections: int = setting(4, "queries of people and the UI at once", roles=_ENGINE, low=1, high=64)
+    sql_connections: int = setting(
+        4, "queries of people at once, and as many of the API", roles=_ENGINE, low=1, high=64
+    )
     insert_connections: int = setting(2, "inserts and operator's queries at once", roles=_ENGINE, low=1, high=64)
     sql_timeout_s: float = setting(60.0, "time limit of a reader's query", unit="seconds", roles=_ENGINE, low=0.1)
     sql_memory_bytes: int = setting(

@@ -6,6 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+#: ClickHouse's setting `workload` for what the public API reads. A server that has a workload of this name schedules by it; the
+#: embedded engine has a lane for it.
+READS = "reads"
+
 
 class Rows(Protocol):
     """Asked without settings."""

@@ -1,9 +1,9 @@
 """The embedded ClickHouse: chDB in threads (reliability section 1, "chDB as a server").
 
 One request is one fresh chDB session (0.1 ms), so that no setting, database or temporary table of one reaches another.
-Two pools of threads run them: one for inserts and the operator's queries, one for readers, so that neither waits for the
-other. The event loop never calls the engine: it hands over a `Call` and reads the result from a pipe, at the speed
-of whoever takes it. Memory is bounded by the pipe however large the result is.
+Three pools of threads run them: one for inserts and the operator's queries, one for readers, one for the API, so that
+none waits for the others. The event loop never calls the engine: it hands over a `Call` and reads the result from a pipe,
+at the speed of whoever takes it. Memory is bounded by the pipe however large the result is.
 
     running = await engine.start(call)      raises SqlError (202) when too many wait already
     async for chunk in running: …           bytes in the format asked for
@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from litefuse.clickhouse.asking import READS
 from litefuse.clickhouse.sql import identifier, literal
 from litefuse.embedded import gate, limits
 from litefuse.embedded.config import connection_string
@@ -50,6 +51,8 @@ logger = logging.getLogger("litefuse.clickhouse")
 #: Seconds that a reader's statement waits behind those that run. Then its sender is told what it waits for: without a word
 #: it would look like a slow query. Inserts wait as long as their sender does.
 _READER_WAIT_S = 10.0
+#: The same for what the API reads: its clients are told to try again before they give up, which SDKs do after 5 s.
+_API_WAIT_S = 3.0
 #: Seconds for killed statements to end, when the engine is closed.
 _KILL_S = 10.0
 #: Statements whose check is remembered. The worker and ingest send the same ones again and again.
@@ -77,9 +80,10 @@ class Engine:
         self._connection = connection
         self._keep = keep
         self._limits = limit
-        self._pools = {
+        self._pools: dict[bool | str, Pool] = {
             False: Pool("litefuse-sql", writers, "of the operator", "LITEFUSE_INSERT_CONNECTIONS"),
             True: Pool("litefuse-reader", readers, "of readers", "LITEFUSE_SQL_CONNECTIONS", _READER_WAIT_S),
+            READS: Pool("litefuse-api", readers, "of the API", "LITEFUSE_SQL_CONNECTIONS", _API_WAIT_S),
         }
         self._control = ThreadPoolExecutor(1, thread_name_prefix="litefuse-kill")
         self._checked: OrderedDict[tuple[bytes, bool], Statement] = OrderedDict()
@@ -105,7 +109,9 @@ class Engine:
         """Give the statement to a thread. Raises SqlError when too many wait, or while closing."""
         if self._closing:
             raise SqlError(ABORTED, "The embedded ClickHouse is shutting down")
-        running = Running(call, self._pools[call.reader], self._work, self._kill)
+        workload = call.settings.get("workload")
+        pool = self._pools[workload if workload == READS and not call.reader else call.reader]
+        running = Running(call, pool, self._work, self._kill)
         self._running.add(running)
         running.on_end(lambda: self._running.discard(running))
         return running

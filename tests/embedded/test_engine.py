@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from litefuse.clickhouse.asking import READS
 from litefuse.embedded import running as running_module
 from litefuse.embedded.engine import Call, Engine
 from litefuse.embedded.limits import Limits
@@ -47,6 +48,21 @@ async def test_readers_and_writers_do_not_wait_for_each_other(engine: Engine) ->
     async with asyncio.timeout(10):
         assert await ask(engine, Call(b"SELECT 1", reader=True)) == b"1\n"
     await asyncio.gather(*(running.stop() for running in busy))
+
+
+async def test_what_the_api_reads_keeps_no_insert_waiting(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was the operator's: two slow requests held up all inserts. Who waits is told soon, before its client gives up."""
+    monkeypatch.setattr(engine._pools[READS], "_wait", 0.3)
+    workload = {"workload": READS}
+    busy = [await engine.start(Call(ENDLESS, settings=workload)) for _ in range(2)]
+    async with asyncio.timeout(10):
+        assert await ask(engine, Call(b"SELECT 1")) == b"1\n"
+        assert await ask(engine, Call(b"SELECT 1", reader=True, settings=workload)) == b"1\n"
+    with pytest.raises(SqlError, match=r"2 queries of the API are running") as refused:
+        await ask(engine, Call(b"SELECT 1", settings=workload))
+    assert (refused.value.code, refused.value.status) == (202, 503)
+    await asyncio.gather(*(running.stop() for running in busy))
+    assert await ask(engine, Call(b"SELECT getSetting('workload')", settings=workload)) == b"reads\n"
 
 
 async def test_a_bounded_number_waits(engine: Engine) -> None:

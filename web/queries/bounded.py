@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from litefuse.clickhouse.asking import Store
+from litefuse.clickhouse.asking import READS, Store
 from litefuse.errors import StoreUnavailable
 from litefuse.settings import Settings
 
@@ -27,6 +27,7 @@ class Bounded:
             "max_memory_usage": str(settings.api_memory_bytes),
             "max_result_bytes": str(settings.api_result_bytes),
             "result_overflow_mode": "throw",
+            "workload": READS,
         }
 
     async def rows(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
 import pytest
 
 from litefuse.errors import StoreError, StoreMisconfigured, StoreTooBig, StoreUnavailable
+from litefuse.settings import Settings
+from tests.web.api.support import Client
 from web.api.errors import forbidden, invalid, issue, not_found, of_store, refused
 from web.api.serve import problem
 from web.api.values import dumps
+from web.queries.bounded import Bounded
 
 #: Code of ClickHouse → status, word, Retry-After.
 CODES: dict[int, tuple[int, str, int | None]] = {
@@ -77,3 +82,19 @@ def test_who_has_to_wait_is_told_how_long() -> None:
     busy: StoreError = StoreUnavailable("busy", 202)
     assert problem(of_store(busy)).headers["Retry-After"] == "1"
     assert "Retry-After" not in problem(of_store(StoreUnavailable("slow", 159))).headers
+
+
+async def test_too_many_at_once_is_429_soon(client: Client) -> None:
+    """Requests that waited until their own time was over were told to ask for less, or nothing at all within 5 s."""
+    slow = "SELECT count() FROM numbers_mt(1000000000000) WHERE sipHash64(number) = 1"
+    bounded = [Bounded(client.store, Settings(api_timeout_s=8.0)) for _ in range(8)]
+    busy = [asyncio.create_task(one.rows(slow)) for one in bounded]
+    began = time.monotonic()
+    reply = await client.get("/traces")
+    assert (reply.status, reply.json["error"]) == (429, "TooManyRequestsError")
+    assert reply.headers["Retry-After"] == "1"
+    assert time.monotonic() - began < 5
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
+    assert (await client.get("/traces")).status == 200
