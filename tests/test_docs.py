@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +19,9 @@ from litefuse.reasons import Reason
 from litefuse.settings_load import ROWS
 from litefuse.telemetry.metrics import TABLE as METRICS
 from schemas.docs import EXAMPLES, tables
-from tests.processes import Litefuse, litefuse
+from tests.processes import Litefuse, litefuse, project_env
 from tests.sql import Sql
+from tests.waiting import eventually
 from web.api.route import ANYTHING, PREFIX
 
 REPO = Path(__file__).resolve().parents[1]
@@ -131,6 +135,47 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Litefuse]:
 @pytest.mark.parametrize(("title", "query"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
 def test_example_queries_run_as_the_reader(title: str, query: str, engine: Litefuse) -> None:
     Sql(engine).command(query)
+
+
+def _post(engine: Litefuse, path: str, body: object) -> None:
+    keys = project_env(engine.data_dir)
+    pair = base64.b64encode(f"{keys['LITEFUSE_PUBLIC_KEY']}:{keys['LITEFUSE_SECRET_KEY']}".encode()).decode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Basic {pair}"}
+    request = urllib.request.Request(f"{engine.url}{PREFIX}{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def test_the_query_of_experiments_shows_each_item_with_its_scores(engine: Litefuse) -> None:
+    trace_id, root = "e" * 32, "e" * 16
+    said = {
+        "langfuse.experiment.id": "run-1",
+        "langfuse.experiment.name": "capitals, first run",
+        "langfuse.experiment.item.id": "france",
+        "langfuse.experiment.item.expected_output": "Paris",
+        "langfuse.experiment.item.root_observation_id": root,
+        "langfuse.observation.input": "France?",
+        "langfuse.observation.output": "Lyon",
+    }
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
+    at = {"startTimeUnixNano": str(time.time_ns()), "attributes": attributes}
+    spans = [
+        {"traceId": trace_id, "spanId": root, "name": "experiment-item-run", **at},
+        {"traceId": trace_id, "spanId": "f" * 16, "parentSpanId": root, "name": "experiment-item-task", **at},
+    ]
+    _post(engine, "/otel/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+    _post(engine, "/scores", {"traceId": trace_id, "observationId": root, "name": "right", "value": 0})
+    query = re.findall(r"^```sql\n(.*?)^```", text_of("scores.md").partition("## Experiments")[2], re.S | re.M)[0]
+    sql = Sql(engine)
+    eventually(lambda: sql(query), 30)
+    (row,) = sql(query)
+    assert {name: row[name] for name in ("run", "input", "output", "expected")} == {
+        "run": "capitals, first run",
+        "input": "France?",
+        "output": "Lyon",
+        "expected": "Paris",
+    }
+    assert row["scores"] == [["right", 0]]
 
 
 def curls() -> list[tuple[str, str]]:
