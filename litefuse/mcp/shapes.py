@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from web.api import score
 from web.api.values import number, time_or_none, time_text
 from web.queries.observations import Observation
+from web.queries.scores import Score
 from web.queries.traces import Trace
 
 #: Columns of observations beside observations.SMALL that a trace is shown with.
 IN_FULL = ("input", "output", "tool_call_arguments")
+#: Scores of one trace or observation at most; those of a trace in a list, and characters of their values.
+_SCORES, _FEW_SCORES, _SHORT = 100, 10, 100
 
 
 def trace(found: Trace, characters: int) -> dict[str, Any]:
@@ -69,6 +73,54 @@ def observation(row: Observation, characters: int) -> dict[str, Any]:
         output=cut(row["output" if "output" in row else "output_preview"], characters),
         toolCalls=_tool_calls(row, characters),
     )
+
+
+def by_observation(found: Iterable[Score], ids: Collection[str]) -> tuple[list[Score], dict[str, list[Score]]]:
+    """Scores of a trace, those of these observations apart. With the trace are those of observations that did not come."""
+    own: list[Score] = []
+    others: dict[str, list[Score]] = {}
+    for one in found:
+        (others.setdefault(one.observation_id, []) if one.observation_id in ids else own).append(one)
+    return own, others
+
+
+def scores(found: Sequence[Score], characters: int) -> dict[str, Any]:
+    """`scores` of a trace or an observation, `characters` of each text; nothing when there are none."""
+    return _first(found, _SCORES, lambda one: _score(one, characters))
+
+
+def scores_in_brief(found: Sequence[Score]) -> dict[str, Any]:
+    """The same for a trace in a list: names and values."""
+    return _first(
+        found,
+        _FEW_SCORES,
+        lambda one: _said(name=one.name, value=_value(one, _SHORT), observationId=one.observation_id),
+    )
+
+
+def _first(found: Sequence[Score], most: int, shape: Callable[[Score], dict[str, Any]]) -> dict[str, Any]:
+    left = {"scoresLeft": len(found) - most} if len(found) > most else {}
+    return {"scores": [shape(one) for one in found[:most]], **left} if found else {}
+
+
+def _score(one: Score, characters: int) -> dict[str, Any]:
+    return _said(
+        id=one.id,
+        name=one.name,
+        value=_value(one, characters),
+        dataType=one.data_type,
+        source=one.source,
+        timestamp=time_text(one.timestamp_ns),
+        comment=cut(one.comment, characters),
+        metadata=cut(one.metadata, characters),
+        authorUserId=one.author_user_id,
+        observationId=one.observation_id,
+    )
+
+
+def _value(one: Score, characters: int) -> float | bool | str | None:
+    value = score.value(one)
+    return cut(value, characters) if isinstance(value, str) else value
 
 
 def around(text: str, wanted: str, characters: int) -> str:

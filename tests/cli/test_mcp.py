@@ -6,19 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.types import CallToolResult, TextContent
 
 from litefuse.mcp.shapes import around, cut
+from tests.cli.agents import agent, ask, refusal
 from tests.corpus_files import CORPUS
-from tests.processes import REPO, Litefuse, litefuse, run
+from tests.processes import REPO, Litefuse, litefuse, project_env, run
 from tests.sql import Sql
+from tests.talking import Up
 from tests.waiting import eventually
 
 TOOLS = {"list_traces", "get_trace", "list_observations", "search", "query_sql", "describe_tables"}
@@ -44,44 +43,6 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Litefuse]:
         yield process
 
 
-def command(data_dir: Path, *arguments: str) -> StdioServerParameters:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("LITEFUSE_")}
-    return StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "litefuse", "mcp", "--data-dir", str(data_dir), *arguments],
-        env=environment,
-        cwd=REPO,
-    )
-
-
-@asynccontextmanager
-async def agent(data_dir: Path, *arguments: str) -> AsyncIterator[Client]:
-    async with Client(command(data_dir, *arguments), read_timeout_seconds=60) as client:
-        yield client
-
-
-def text(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
-
-
-async def ask(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a call that has to succeed gives: the same as text and as a structure."""
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, text(result)
-    assert isinstance(result.structured_content, dict)
-    assert json.loads(text(result)) == result.structured_content
-    return result.structured_content
-
-
-async def refusal(client: Client, tool: str, **arguments: Any) -> str:
-    """The sentence of a call that has to fail."""
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error
-    return text(result)
-
-
 async def test_an_agent_is_told_what_there_is(up: Litefuse) -> None:
     async with agent(up.data_dir) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -91,6 +52,7 @@ async def test_an_agent_is_told_what_there_is(up: Litefuse) -> None:
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint is True
         assert tool.annotations.destructive_hint is False
+        assert tool.input_schema["additionalProperties"] is False
         for name, schema in tool.input_schema["properties"].items():
             assert schema.get("description"), (tool.name, name)
 
@@ -114,7 +76,13 @@ async def test_traces_are_listed_by_page_and_by_what_they_are(up: Litefuse) -> N
         same = await ask(client, "list_traces", name=one["name"], since=one["timestamp"], limit=100)
         assert seen[0] in [trace["id"] for trace in same["traces"]]
         assert (await ask(client, "list_traces", since="1h"))["traces"] == []
-        assert (await ask(client, "list_traces", user_id="nobody"))["traces"] == []
+        # Text that is JSON, too: a user of this name, and not any user.
+        for nobody in ("nobody", "null", "[]", "1"):
+            assert (await ask(client, "list_traces", user_id=nobody))["traces"] == []
+        tagged = next(trace for trace in failed + [one] + page["traces"] if trace.get("tags"))
+        for tags in (tagged["tags"], json.dumps(tagged["tags"])):
+            found = (await ask(client, "list_traces", tags=tags, limit=100))["traces"]
+            assert tagged["id"] in [trace["id"] for trace in found]
 
 
 async def test_a_trace_is_read_whole_or_in_parts(up: Litefuse) -> None:
@@ -133,6 +101,58 @@ async def test_a_trace_is_read_whole_or_in_parts(up: Litefuse) -> None:
         short = await ask(client, "get_trace", trace_id=largest["id"], characters=5)
         assert max(len(row.get("input", "")) for row in short["observations"]) < 5 + len("… (1000000 characters)")
         assert "no trace" in await refusal(client, "get_trace", trace_id="0" * 32)
+
+
+async def test_scores_are_with_what_they_are_of(up: Litefuse) -> None:
+    posting = Up(up)
+    observation = Sql(up)(
+        f"SELECT trace_id, span_id FROM spans WHERE type = 'GENERATION' AND project_id = {FIRST} ORDER BY span_id LIMIT 1"
+    )[0]
+    of_trace = {"traceId": observation["trace_id"]}
+    of_observation = {**of_trace, "observationId": observation["span_id"]}
+    given: list[dict[str, Any]] = [
+        {"id": "s1", "name": "quality", "value": 0.25, "comment": "c" * 300, "metadata": {"by": "x"}, **of_trace},
+        {"id": "s2", "name": "late", "value": 0, "dataType": "BOOLEAN", **of_trace, "observationId": "not there"},
+        {"id": "s3", "name": "mood", "value": "good", **of_observation},
+        {"id": "s4", "name": "note", "value": "n" * 300, "dataType": "TEXT", **of_observation},
+        *({"id": f"many{n}", "name": "many", "value": n, **of_observation} for n in range(110)),
+    ]
+    for n, score in enumerate(given):
+        score["timestamp"] = f"2026-01-02T03:{59 - n // 60:02d}:{59 - n % 60:02d}Z"
+    posting.post("/scores", json.dumps(given).encode())
+    async with agent(up.data_dir) as client:
+        whole = await ask(client, "get_trace", trace_id=observation["trace_id"], characters=100)
+        assert whole["scores"] == [
+            {
+                **{"id": "s1", "name": "quality", "value": 0.25, "dataType": "NUMERIC", "source": "API"},
+                **{"timestamp": "2026-01-02T03:59:59.000Z", "comment": f"{'c' * 100}… (300 characters)"},
+                "metadata": '{"by":"x"}',
+            },
+            {
+                **{"id": "s2", "name": "late", "value": False, "dataType": "BOOLEAN", "source": "API"},
+                **{"timestamp": "2026-01-02T03:59:58.000Z", "observationId": "not there"},
+            },
+        ]
+        (scored,) = [row for row in whole["observations"] if "scores" in row]
+        assert scored["id"] == observation["span_id"]
+        assert [(score["name"], score["value"]) for score in scored["scores"][:3]] == [
+            ("mood", "good"),
+            ("note", f"{'n' * 100}… (300 characters)"),
+            ("many", 0),
+        ]
+        assert {score["observationId"] for score in scored["scores"]} == {scored["id"]}
+        assert (len(scored["scores"]), scored["scoresLeft"]) == (100, 12)
+        traces = (await ask(client, "list_traces", limit=100))["traces"]
+        (listed,) = [trace for trace in traces if "scores" in trace]
+        assert listed["id"] == whole["id"]
+        assert listed["scores"][:3] == [
+            {"name": "quality", "value": 0.25},
+            {"name": "late", "value": False, "observationId": "not there"},
+            {"name": "mood", "value": "good", "observationId": scored["id"]},
+        ]
+        assert (len(listed["scores"]), listed["scoresLeft"]) == (10, 104)
+    async with agent(up.data_dir, "--project", "second") as client:
+        assert not [trace for trace in (await ask(client, "list_traces"))["traces"] if "scores" in trace]
 
 
 async def test_texts_are_found_in_names_inputs_and_outputs(up: Litefuse) -> None:
@@ -200,6 +220,17 @@ async def test_sql_is_the_readers_and_its_result_is_bounded(up: Litefuse) -> Non
         ):
             assert await refusal(client, "query_sql", query=query), query
         assert (await ask(client, "query_sql", query="SELECT 1"))["rows"] == [[1]]
+
+
+async def test_sql_sees_the_keys_of_all_projects_and_no_secret(up: Litefuse) -> None:
+    secret = project_env(up.data_dir)["LITEFUSE_SECRET_KEY"]
+    async with agent(up.data_dir) as client:
+        projects = await ask(client, "query_sql", query="SELECT name FROM projects ORDER BY name")
+        assert projects["rows"] == [["default"], ["second"]]
+        keys = await ask(client, "query_sql", query="SELECT * FROM api_keys")
+        assert len(keys["rows"]) == 2
+        assert {"salt String", "secret_hash String"} < set(keys["columns"])
+        assert secret not in json.dumps(keys)
 
 
 async def test_tables_are_described(up: Litefuse) -> None:

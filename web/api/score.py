@@ -129,7 +129,7 @@ def score_v3(score: Score, project_id: str, groups: Collection[str]) -> ScoreV3:
         "name": score.name,
         "environment": score.environment,
         "dataType": score.data_type,
-        "value": _value(score),
+        "value": value(score),
         "source": score.source,
         "timestamp": time_text(score.timestamp_ns),
         "createdAt": time_text(score.created_ns),
@@ -152,7 +152,8 @@ def trace_ids(scores: Sequence[Score]) -> list[str]:
     return list(dict.fromkeys(score.trace_id for score in scores if score.trace_id))
 
 
-def _value(score: Score) -> float | bool | str | None:
+def value(score: Score) -> float | bool | str | None:
+    """A number for NUMERIC, true or false for BOOLEAN, else text."""
     if score.data_type == NUMERIC:
         return number(score.value)
     return score.value == 1 if score.data_type == BOOLEAN else score.string_value
