@@ -200,6 +200,17 @@ class KeyStore:
             timeout=_TIMEOUT_S,
         )
 
+    async def _free(self, public_key: str, project_id: str) -> None:
+        """Raises ConfigError for a key of another project: made anew for this one, it would be taken from the other, and
+        what senders of the other project send would go to this one."""
+        sql = "SELECT project_id FROM api_keys FINAL WHERE public_key = {pk:String}"
+        rows = await self._store.rows(sql, {"pk": public_key}, timeout=_TIMEOUT_S)
+        if rows and rows[0][0] != project_id and await self._is_project(rows[0][0]):
+            raise ConfigError(
+                f"LITEFUSE_INIT_PROJECT_ID: the key in project.env, {public_key}, belongs to project {rows[0][0]}, not to "
+                f"{project_id}; with project.env moved away a key is made for {project_id}"
+            )
+
     async def _is_project(self, project_id: str) -> bool:
         """Deleted ones count: they are not made again."""
         sql = "SELECT 1 FROM projects FINAL WHERE project_id = {x:String}"
@@ -262,6 +273,8 @@ class KeyStore:
                 missing = not await self._store.rows("SELECT 1 FROM projects FINAL LIMIT 1", timeout=_TIMEOUT_S)
             if not missing:
                 return None
+            if settings.init_project_id and pair is not None:
+                await self._free(pair.public_key, settings.init_project_id)
             return await self.create(name, project_id=settings.init_project_id or None, pair=pair, note="first start")
         # Several processes with the same settings may start at once: what they make has the same ids.
         project_id = settings.init_project_id or str(uuid.uuid5(uuid.NAMESPACE_URL, f"litefuse:{given.public_key}"))

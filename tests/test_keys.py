@@ -144,6 +144,19 @@ async def test_the_first_start_uses_the_pair_that_was_written_down(keys: KeyStor
     assert pair.public_key in await keys.snapshot()
 
 
+async def test_a_key_that_was_written_down_is_not_taken_from_its_project(keys: KeyStore) -> None:
+    pair = generate_pair()
+    made = await keys.ensure_init_project(Settings(), pair)
+    assert made is not None
+    with pytest.raises(ConfigError, match=f"belongs to project {made.project_id}, not to second"):
+        await keys.ensure_init_project(Settings(init_project_id="second"), pair)
+    assert (await keys.snapshot())[pair.public_key].project_id == made.project_id
+    assert await keys.find_project("second") is None
+    other = await keys.ensure_init_project(Settings(init_project_id="second"), generate_pair())
+    assert other is not None
+    assert other.project_id == "second"
+
+
 class Crashing:
     """A store that dies at its nth write."""
 
