@@ -118,8 +118,8 @@ def _taken(data_dir: Path, by: Owner | None) -> str:
     places = [] if by is None else [("page", by.page), ("ClickHouse", by.url)]
     known = ", ".join(f"{name} at {url}" for name, url in places if url)
     return (
-        f"LITEFUSE_DATA_DIR: {data_dir} is in use by {who}{f' ({known})' if known else ''}. One process at a time opens the embedded ClickHouse: "
-        "stop that one, or choose another directory"
+        f"LITEFUSE_DATA_DIR: {data_dir} is in use by {who}{f' ({known})' if known else ''}. One process at a time opens "
+        "the embedded ClickHouse: stop that one, or choose another directory"
     )
 
 

@@ -206,6 +206,8 @@ def server(reading: Reading, *, with_sql: bool = True) -> MCPServer[Any]:
         chosen: list[Place] = list(dict.fromkeys(places or ["name", "input", "output"]))
         if "metadata" in chosen and not key:
             raise ToolError("metadata is searched by key: give `key`")
+        if key and "metadata" not in chosen:
+            raise ToolError("`key` is one of metadata: put metadata into `places`")
         names = [*observations.SMALL, "input", "output"]
         with failing():
             low, high = _range(since, until)

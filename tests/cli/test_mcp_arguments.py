@@ -62,6 +62,7 @@ async def test_enumerations_are_in_the_schema(tmp_path: Path) -> None:
         ("list_traces", {"tags": "one"}, "tags: should be a valid list"),
         ("list_traces", {"tags": "[one"}, "tags: should be a valid list"),
         ("search", {"text": ""}, "text: string should have at least 1 character"),
+        ("search", {"text": "x", "key": "k"}, "`key` is one of metadata: put metadata into `places`"),
         ("list_observations", {"since": "yesterday"}, "since: "),
         ("search", {"text": "x", "until": "tomorrow"}, "until: "),
     ],
