@@ -46,6 +46,9 @@ class Scope(StrEnum):
         return self in (Scope.ALL, need)
 
 
+_SCOPES = frozenset(scope.value for scope in Scope)
+
+
 class NoSuchKey(LitefuseError):
     """The public key is not in the store, or is revoked already."""
 
@@ -94,7 +97,7 @@ class Listed:
     note: str
     created_at: Any
     revoked: bool
-    scope: Scope
+    scope: str
 
 
 def generate_pair() -> Pair:
@@ -123,7 +126,9 @@ class KeyStore:
             "ON k.project_id = p.project_id WHERE NOT k.revoked AND NOT p.deleted",
             timeout=timeout,
         )
-        return {row[0]: Key(row[0], row[1], int(row[2]), row[3], row[4], Scope(row[5])) for row in rows}
+        # A scope of a later version's is for nothing that is known here; it must not keep everybody else out.
+        known = [row for row in rows if row[5] in _SCOPES]
+        return {row[0]: Key(row[0], row[1], int(row[2]), row[3], row[4], Scope(row[5])) for row in known}
 
     async def list(self) -> list[Listed]:
         """All keys, revoked ones too, oldest first."""
@@ -133,7 +138,7 @@ class KeyStore:
             "ON k.project_id = p.project_id ORDER BY k.created_at, k.public_key",
             timeout=_TIMEOUT_S,
         )
-        return [Listed(row[0], row[1], row[2], row[3], row[4], bool(row[5]), Scope(row[6])) for row in rows]
+        return [Listed(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6]) for row in rows]
 
     async def find_project(self, name_or_id: str) -> tuple[str, str] | None:
         """(id, name) of the project with this id, else of the oldest with this name."""

@@ -266,6 +266,20 @@ async def test_the_scope_of_a_key_outlives_its_revocation(keys: KeyStore, store:
     }
 
 
+async def test_a_scope_of_a_later_version_keeps_no_other_key_out(keys: KeyStore, store: Store) -> None:
+    """After going back to an older version nobody was let in."""
+    made = await keys.create("shop")
+    await store.command(
+        "INSERT INTO api_keys SELECT * REPLACE ('pk-later' AS public_key, 'audit' AS scope) FROM api_keys FINAL "
+        "WHERE public_key = {pk:String}",
+        {"pk": made.pair.public_key},
+    )
+    found = await keys.snapshot()
+    assert made.pair.public_key in found
+    assert "pk-later" not in found
+    assert {key.public_key: key.scope for key in await keys.list()}["pk-later"] == "audit"
+
+
 @pytest.mark.parametrize(
     ("scope", "allowed"), [(Scope.ALL, {*Scope}), (Scope.INGEST, {Scope.INGEST}), (Scope.READ, {Scope.READ})]
 )

@@ -95,7 +95,7 @@ async def _list(keys: object) -> None:
     for key in await keys.list():
         made = key.created_at.strftime("%Y-%m-%d %H:%M") if hasattr(key.created_at, "strftime") else str(key.created_at)
         state = "revoked" if key.revoked else "valid"
-        texts = (key.public_key, key.project_name, key.project_id, key.scope.value, made, state, key.note)
+        texts = (key.public_key, key.project_name, key.project_id, key.scope, made, state, key.note)
         rows.append(tuple(map(escape, texts)))  # type: ignore[arg-type]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
