@@ -269,6 +269,13 @@ SCORES = _counters(
     "Scores that the public API was given: stored, refused for good, or answered with 503, after which they may be stored",
     {"result": Label(("stored", "refused", "failed"))},
 )
+INGESTION_EVENTS = _counters(
+    "INGESTION_EVENTS",
+    "ingestion_events",
+    "events",
+    "Events of POST /ingestion: stored ones of traces and observations, and all that were refused for good",
+    {"result": Label(("stored", "refused"))},
+)
 SCORE_BLOCKS = _counter("SCORE_BLOCKS", "score_blocks", "inserts", "Inserts of scores that ClickHouse acknowledged")
 
 # -- SQL and the process -----------------------------------------------------------------------------------------------

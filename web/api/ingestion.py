@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from litefuse.keys import Scope
 from litefuse.otlp.check import Window
+from litefuse.telemetry import metrics as m
 from web.api import score_writer
 from web.api.errors import issue, refused
 from web.api.ingestion_events import Event, Refused, Rules, ScoreEvent, read
@@ -76,6 +77,8 @@ async def ingest(call: Call, _: NoQuery) -> Answer:
     await score_writer.write(call.services, [one.score for one in found if isinstance(one, ScoreEvent)])
     events = [one for one in found if isinstance(one, Event)]
     await writer.write(Sent(sender, numbered(events, now)), _size(call))
+    m.INGESTION_EVENTS.labels(result="stored").inc(len(events))
+    m.INGESTION_EVENTS.labels(result="refused").inc(sum(isinstance(one, Refused) for one in found))
     return Answer(_answer(found), 207)
 
 
