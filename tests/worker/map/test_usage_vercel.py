@@ -7,12 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.map.span import Span
-from worker.map.usage import usage
-
-
-def used(attributes: dict[str, Any], scope: str = "", kind: str = "GENERATION") -> dict[str, int]:
-    return usage(Span(attributes=attributes, scope_name=scope), kind)
+from tests.worker.map.usages import used
 
 
 def vercel(metadata: Any = None, **attributes: Any) -> dict[str, int]:
