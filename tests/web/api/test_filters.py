@@ -15,7 +15,8 @@ import pytest
 
 from tests.embedded.server import Server
 from tests.web.api import filter_rows as rows
-from tests.web.api.filter_rows import Filter, Values
+from tests.web.api.filter_language import Filter, conditions, holds
+from tests.web.api.filter_rows import Values
 from tests.web.api.support import Client
 from web.api import filter_columns
 from web.api.filter_columns import FilterColumn
@@ -86,9 +87,7 @@ async def found(client: Client, name: str, filters: Sequence[Filter], /, **query
 
 
 def wanted(of: Rows, listing: List, filters: Sequence[Filter]) -> set[str]:
-    return {
-        id_ for id_, row in of.items() if all(rows.holds(f, row[listing.columns[f["column"]].column]) for f in filters)
-    }
+    return {id_ for id_, row in of.items() if all(holds(f, row[listing.columns[f["column"]].column]) for f in filters)}
 
 
 @pytest.mark.parametrize(("name", "column"), COLUMNS)
@@ -97,7 +96,7 @@ async def test_each_operator_of_each_column(client: Client, made: Mapping[str, R
     known = listing.columns[column]
     filters: list[Filter] = [
         {"column": column, **condition}
-        for condition in rows.conditions(known.kind, known.searched, list(of.values()), known.column)
+        for condition in conditions(known.kind, known.searched, list(of.values()), known.column)
     ]
     if name in BRIEFLY:
         filters = list({(f["type"], f["operator"]): f for f in reversed(filters)}.values())

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.embedded.server import Server
-from tests.web.api import filter_rows, metric_rows
-from tests.web.api.filter_rows import holds, iso
+from tests.web.api import metric_rows
+from tests.web.api.filter_language import conditions, holds, iso
 from tests.web.api.metric_rows import AGGREGATIONS, Row, World, aggregated, exploded, grouped, key
 from tests.web.api.support import PROJECTS, Client, Reply
 from tests.web.queries.support import HOUR, MONDAY, SECOND, Span, insert, newest
@@ -164,9 +164,7 @@ async def test_any_query(client: Client, world: World, seed: int) -> None:
     for column in chance.sample(known, chance.randint(0, 2)):
         kind = filter_columns(view, 1)[column].kind
         values = [{column: row.dimensions[column]} for row in rows]
-        possible = (
-            [c for c in filter_rows.conditions(kind, False, values, column) if c["type"] != "null"] if rows else []
-        )
+        possible = [c for c in conditions(kind, False, values, column) if c["type"] != "null"] if rows else []
         if possible:
             condition = chance.choice(possible)
             filters.append({**condition, "column": column})
@@ -219,7 +217,7 @@ async def test_filters(client: Client, world: World, view: str, version: int, co
     rows = world.views[view]
     values = [{column: value(row)} for row in rows]
     kind = filter_columns(VIEWS[view], version)[column].kind
-    possible = list(filter_rows.conditions(kind, False, values, column))
+    possible = list(conditions(kind, False, values, column))
     for condition in possible[:: max(1, len(possible) // 12)]:
         given = {**condition, "column": column}
         reply = await ask(client, asked(view, [("count", "count")], filters=[given]), version)

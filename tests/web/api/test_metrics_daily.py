@@ -12,7 +12,8 @@ import pytest
 
 from tests.embedded.server import Server
 from tests.web.api import metric_rows
-from tests.web.api.filter_rows import iso, trace_rows
+from tests.web.api.filter_language import iso
+from tests.web.api.filter_rows import trace_rows
 from tests.web.api.metric_rows import World
 from tests.web.api.support import PROJECTS, Client
 from tests.web.queries.support import HOUR, MONDAY, SECOND, Span, insert, newest
