@@ -30,6 +30,11 @@ READ, INGEST = ("pk-lf-p-read", "sk-lf-p-read"), ("pk-lf-p-ingest", "sk-lf-p-ing
 BASE = "/api/public"
 
 
+def hex_id(n: int) -> str:
+    """The id of trace n."""
+    return f"{n:032x}"
+
+
 def basic(pair: tuple[str, str]) -> str:
     return "Basic " + base64.b64encode(":".join(pair).encode()).decode()
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.embedded.server import Server
-from tests.web.api.support import PROJECTS, Client
+from tests.web.api.support import PROJECTS, Client, hex_id
 from tests.web.queries.support import HOUR, MONDAY, SECOND, Span, insert
 from web.api.values import time_text
 
@@ -20,10 +20,6 @@ TRACE_KEYS = {
     *("bookmarked", "tags", "input", "output", "metadata", "externalId", "createdAt", "updatedAt"),
 }
 MANY = 60
-
-
-def hex_id(n: int) -> str:
-    return f"{n:032x}"
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,11 @@ import pytest
 
 from tests.embedded.server import Server
 from tests.waiting import until
-from tests.web.api.support import INGEST, PROJECTS, READ, Client
+from tests.web.api.support import INGEST, PROJECTS, READ, Client, hex_id
 from tests.web.queries.support import MONDAY, SECOND, Span, insert
 
 OTHER = PROJECTS["other"]
 TABLES = ("spans", "trace_parts", "scores", "ingestion_events")
-
-
-def hex_id(n: int) -> str:
-    return f"{n:032x}"
 
 
 def store(server: Server, ids: list[str], project: str = "p") -> None:
