@@ -1,7 +1,7 @@
 """Deletion of a trace, of a user's traces, of a project: physically, from every table, with proof in SQL.
 
 What can be deleted is one table of tables: TABLES. A table of the schema with a column `project_id` that is missing there
-makes tests/test_deletion.py fail. Rows are deleted by mutations that are waited for on all replicas; counts are taken
+makes tests/deletion/test_reach.py fail. Rows are deleted by mutations that are waited for on all replicas; counts are taken
 without FINAL, so that copies count too.
 
 What it does not reach: records that are in the log but not stored yet, the log's own retention, dead letters. Spans that
