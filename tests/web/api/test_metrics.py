@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,16 +12,12 @@ import pytest
 from tests.embedded.server import Server
 from tests.web.api import metric_rows
 from tests.web.api.filter_language import conditions, holds, iso
-from tests.web.api.metric_rows import AGGREGATIONS, Row, World, aggregated, exploded, grouped, key
-from tests.web.api.support import PROJECTS, Client, Reply
-from tests.web.queries.support import HOUR, MONDAY, SECOND, Span, insert, newest
+from tests.web.api.metric_rows import AGGREGATIONS, Row, World, exploded
+from tests.web.api.metric_support import DAY, EACH, FROM, TO, ask, asked, by, compare, rows_of, spans_by_id
+from tests.web.api.support import PROJECTS, Client
+from tests.web.queries.support import HOUR, MONDAY, Span, insert
 from web.api.metrics import filter_columns
 from web.queries.metric_views import VIEWS, View
-
-DAY = 24 * HOUR
-FROM, TO = MONDAY - DAY, MONDAY + 60 * DAY
-PATHS = {1: "/metrics", 2: "/v2/metrics"}
-EACH = ("toolNames", "calledToolNames", "costType", "usageType")
 
 
 @pytest.fixture(scope="module")
@@ -44,70 +38,6 @@ def cases(kind: str) -> list[tuple[str, int, str]]:
         table: Mapping[str, Any] = getattr(view, kind)
         found += [(view.name, version, name) for name, entry in table.items() if entry.version <= version]
     return found
-
-
-def asked(view: str, metrics: Sequence[tuple[str, str]], **rest: Any) -> dict[str, Any]:
-    return {
-        "view": view,
-        "metrics": [{"measure": measure, "aggregation": aggregation} for measure, aggregation in metrics],
-        "fromTimestamp": iso(FROM),
-        "toTimestamp": iso(TO),
-        **rest,
-    }
-
-
-async def ask(client: Client, query: Any, version: int = 1, **rest: Any) -> Reply:
-    return await client.get(PATHS[version], {"query": query if isinstance(query, str) else json.dumps(query)}, **rest)
-
-
-def by(*names: str) -> list[dict[str, str]]:
-    return [{"field": name} for name in names]
-
-
-def compare(
-    answer: Sequence[Mapping[str, Any]],
-    rows: Sequence[Row],
-    dimensions: Sequence[str],
-    metrics: Sequence[tuple[str, str]],
-    granularity: str | None = None,
-) -> None:
-    """The answer has a row for each group and the group's numbers."""
-    expected = grouped(rows, dimensions, granularity)
-    names = [*dimensions, *(["time_dimension"] if granularity else [])]
-    found = {key(row, names): row for row in answer}
-    assert len(found) == len(answer)
-    assert found.keys() == expected.keys()
-    for group, members in expected.items():
-        row = found[group]
-        assert list(row) == [*names, *(f"{aggregation}_{measure}" for measure, aggregation in metrics)]
-        for measure, aggregation in metrics:
-            value = row[f"{aggregation}_{measure}"]
-            wanted = aggregated(members, measure, aggregation)
-            if aggregation == "histogram":
-                check_histogram(value, [r.measures[measure] for r in members if r.measures[measure] is not None])
-            else:
-                same = value == wanted if wanted is None else value == pytest.approx(wanted, rel=1e-9, abs=1e-12)
-                assert same, (group, measure, aggregation, value, wanted)
-
-
-def check_histogram(bars: Sequence[Sequence[float]], values: Sequence[Any]) -> None:
-    """Bars of at most ten, side by side, over all values, each of which is in some bar."""
-    assert len(bars) <= 10
-    assert sum(height for _, _, height in bars) == pytest.approx(len(values))
-    assert all(low <= high for low, high, _ in bars)
-    assert all(before[1] == after[0] for before, after in pairwise(bars))
-    if values:
-        assert bars[0][0] <= float(min(values)) + 1e-9
-        assert bars[-1][1] >= float(max(values)) - 1e-9
-
-
-def spans_by_id(world: World) -> dict[str, Span]:
-    return {span.span_id: span for span in newest(world.spans)}
-
-
-def rows_of(world: World, view: str, dimension: str = "") -> Sequence[Row]:
-    rows = world.views[view]
-    return exploded(rows, dimension, spans_by_id(world)) if dimension in EACH else rows
 
 
 # -- what there is -------------------------------------------------------------------------------------------------------
@@ -185,6 +115,34 @@ async def test_any_query(client: Client, world: World, seed: int) -> None:
         compare(reply.data, rows, dimensions, metrics, granularity)
 
 
+async def test_a_trace_without_observations(client: Client, server: Server) -> None:
+    """What says something of a trace is no observation, and the trace is there without any."""
+    at = MONDAY + 240 * DAY
+    told = Span(f"{1009:032x}", f"{10090:016x}", at, type="TRACE", name="told", tokens=(5, 5), cost="1")
+    insert(server, [told])
+    within = {"fromTimestamp": iso(at - HOUR), "toTimestamp": iso(at + HOUR)}
+    metrics = [("count", "count"), ("observationsCount", "max"), ("latency", "avg"), ("totalCost", "sum")]
+    found = await ask(client, asked("traces", metrics, dimensions=by("name")) | within)
+    assert found.data == [
+        {"name": "told", "count_count": 1, "max_observationsCount": 0, "avg_latency": None, "sum_totalCost": 0}
+    ]
+    found = await ask(client, asked("observations", [("totalCost", "sum"), ("count", "count")]) | within)
+    assert found.data == [{"sum_totalCost": 0, "count_count": 0}]
+
+
+async def test_what_json_has_no_number_for_is_null(client: Client, server: Server) -> None:
+    at = MONDAY + 260 * DAY
+    row = "'{p}', '{id}', fromUnixTimestamp64Nano({at}), 'odd', 'NUMERIC', {value}"
+    rows = [row.format(p="p", id=f"odd {n}", at=at + n, value=value) for n, value in enumerate(("nan", "inf", "1"))]
+    columns = "project_id, id, timestamp, name, data_type, value"
+    answer = server.ask(f"INSERT INTO scores ({columns}) VALUES ({'), ('.join(rows)})", database="litefuse")
+    assert answer.status == 200, answer.text
+    query = asked("scores-numeric", [("value", "sum"), ("value", "max"), ("value", "count")], dimensions=by("id"))
+    query |= {"fromTimestamp": iso(at), "toTimestamp": iso(at + HOUR)}
+    found = {row["id"]: (row["sum_value"], row["max_value"]) for row in (await ask(client, query)).data}
+    assert found == {"odd 0": (None, None), "odd 1": (None, None), "odd 2": (1, 1)}
+
+
 # -- filters -------------------------------------------------------------------------------------------------------------
 
 
@@ -240,120 +198,6 @@ async def test_kinds_of_usage_are_filtered_where_they_are_rows(client: Client, w
     compare(reply.data, rows, ["providedModelName", "usageType"], [("usageByType", "sum")])
     reply = await ask(client, asked("observations", [("count", "count")], filters=[given]), 2)
     assert (reply.status, reply.json["error"]) == (400, "InvalidRequestError")
-
-
-# -- time ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("granularity", ["minute", "hour", "day", "week", "month"])
-@pytest.mark.parametrize("view", ["traces", "observations", "scores-numeric"])
-async def test_buckets_without_rows_are_filled(client: Client, world: World, view: str, granularity: str) -> None:
-    until = MONDAY + (DAY if granularity == "minute" else 30 * DAY) + 90 * SECOND
-    query = asked(view, [("count", "count"), ("count", "avg")], timeDimension={"granularity": granularity})
-    query |= {"fromTimestamp": iso(FROM), "toTimestamp": iso(until)}
-    reply = await ask(client, query)
-    rows = [row for row in world.views[view] if FROM <= row.at <= until]
-    counts = {group[0]: len(members) for group, members in grouped(rows, [], granularity).items()}
-    expected = metric_rows.buckets(FROM, until, granularity)
-    assert [row["time_dimension"] for row in reply.data] == expected
-    assert [row["count_count"] for row in reply.data] == [counts.get(at, 0) for at in expected]
-    assert [row["avg_count"] for row in reply.data] == [int(at in counts) for at in expected]
-    assert len(counts) < len(expected) or granularity == "month"
-
-
-async def test_filled_rows_have_no_dimensions(client: Client, world: World) -> None:
-    metrics = [("latency", "histogram"), ("latency", "p95"), ("totalCost", "sum")]
-    query = asked("observations", metrics, dimensions=by("type", "tags"), timeDimension={"granularity": "day"})
-    reply = await ask(client, query)
-    days = [row["time_dimension"] for row in reply.data]
-    assert days == sorted(days)
-    assert list(dict.fromkeys(days)) == metric_rows.buckets(FROM, TO, "day")
-    empty = reply.data[-1]
-    assert empty == {
-        "type": None,
-        "tags": [],
-        "time_dimension": "2026-07-31",
-        "histogram_latency": [],
-        "p95_latency": 0,
-        "sum_totalCost": 0,
-    }
-    there = [row for row in reply.data if row["type"] is not None]
-    compare(there, world.views["observations"], ["type", "tags"], metrics, "day")
-
-
-@pytest.mark.parametrize(
-    ("hours", "granularity"),
-    [(1.9, "minute"), (2, "hour"), (71.9, "hour"), (72, "day"), (1439, "day"), (1440, "week"), (8760, "month")],
-)
-async def test_auto_granularity(client: Client, world: World, hours: float, granularity: str) -> None:
-    until = FROM + int(hours * HOUR)
-    query = asked("observations", [("count", "count")], timeDimension={"granularity": "auto"})
-    reply = await ask(client, query | {"toTimestamp": iso(until)})
-    assert [row["time_dimension"] for row in reply.data] == metric_rows.buckets(FROM, until, granularity)
-
-
-async def test_both_ends_are_inclusive(client: Client, world: World) -> None:
-    ats = sorted(row.at for row in world.views["observations"])
-    low, high = ats[3], ats[-3]
-    for view in ("observations", "traces", "scores-numeric"):
-        query = asked(view, [("count", "count")]) | {"fromTimestamp": iso(low), "toTimestamp": iso(high)}
-        reply = await ask(client, query)
-        assert reply.data == [{"count_count": sum(low <= row.at <= high for row in world.views[view])}]
-
-
-async def test_an_end_in_milliseconds_is_all_of_it(client: Client, server: Server) -> None:
-    """23:59:59.999 is the end of a day: what starts half a millisecond later belongs to it, as it is in milliseconds."""
-    at = MONDAY + 200 * DAY
-    insert(server, [Span(f"{1007:032x}", f"{n:016x}", at + ns) for n, ns in enumerate((0, 999_999, 1_000_000))])
-    query = asked("observations", [("count", "count")]) | {"fromTimestamp": iso(at - HOUR)}
-    for until, count in ((iso(at)[:-7] + "Z", 2), (iso(at + 1), 1), (iso(at + 999_999), 2), (iso(at + 1_000_000), 3)):
-        assert (await ask(client, query | {"toTimestamp": until})).data == [{"count_count": count}], until
-
-
-async def test_a_trace_belongs_to_its_start(client: Client, server: Server) -> None:
-    """A range that begins within a trace has its observations, and not the trace; what they say of users and tags is the
-    trace's, which was said before."""
-    at, id_ = MONDAY + 220 * DAY, f"{1008:032x}"
-    root = Span(id_, f"{10080:016x}", at, name="root", user_id="user of 8", tags=("t8",))
-    insert(server, [root, Span(id_, f"{10081:016x}", at + 3 * HOUR, parent=root.span_id, tokens=(3, 4))])
-    later = {"fromTimestamp": iso(at + HOUR), "toTimestamp": iso(at + 5 * HOUR)}
-    assert (await ask(client, asked("traces", [("count", "count")]) | later)).data == [{"count_count": 0}]
-    query = asked("observations", [("totalTokens", "sum")], dimensions=by("userId", "tags", "traceName")) | later
-    assert (await ask(client, query)).data == [
-        {"userId": "user of 8", "tags": ["t8"], "traceName": "root", "sum_totalTokens": 7}
-    ]
-    whole = asked("traces", [("totalTokens", "sum"), ("latency", "max")], dimensions=by("id"))
-    whole |= {"fromTimestamp": iso(at), "toTimestamp": iso(at + HOUR)}
-    latency = (3 * HOUR + SECOND) / 1e6
-    assert (await ask(client, whole)).data == [{"id": id_, "sum_totalTokens": 7, "max_latency": latency}]
-
-
-async def test_a_trace_without_observations(client: Client, server: Server) -> None:
-    """What says something of a trace is no observation, and the trace is there without any."""
-    at = MONDAY + 240 * DAY
-    told = Span(f"{1009:032x}", f"{10090:016x}", at, type="TRACE", name="told", tokens=(5, 5), cost="1")
-    insert(server, [told])
-    within = {"fromTimestamp": iso(at - HOUR), "toTimestamp": iso(at + HOUR)}
-    metrics = [("count", "count"), ("observationsCount", "max"), ("latency", "avg"), ("totalCost", "sum")]
-    found = await ask(client, asked("traces", metrics, dimensions=by("name")) | within)
-    assert found.data == [
-        {"name": "told", "count_count": 1, "max_observationsCount": 0, "avg_latency": None, "sum_totalCost": 0}
-    ]
-    found = await ask(client, asked("observations", [("totalCost", "sum"), ("count", "count")]) | within)
-    assert found.data == [{"sum_totalCost": 0, "count_count": 0}]
-
-
-async def test_what_json_has_no_number_for_is_null(client: Client, server: Server) -> None:
-    at = MONDAY + 260 * DAY
-    row = "'{p}', '{id}', fromUnixTimestamp64Nano({at}), 'odd', 'NUMERIC', {value}"
-    rows = [row.format(p="p", id=f"odd {n}", at=at + n, value=value) for n, value in enumerate(("nan", "inf", "1"))]
-    columns = "project_id, id, timestamp, name, data_type, value"
-    answer = server.ask(f"INSERT INTO scores ({columns}) VALUES ({'), ('.join(rows)})", database="litefuse")
-    assert answer.status == 200, answer.text
-    query = asked("scores-numeric", [("value", "sum"), ("value", "max"), ("value", "count")], dimensions=by("id"))
-    query |= {"fromTimestamp": iso(at), "toTimestamp": iso(at + HOUR)}
-    found = {row["id"]: (row["sum_value"], row["max_value"]) for row in (await ask(client, query)).data}
-    assert found == {"odd 0": (None, None), "odd 1": (None, None), "odd 2": (1, 1)}
 
 
 # -- orders and limits ---------------------------------------------------------------------------------------------------
