@@ -8,6 +8,11 @@ import pytest
 from tests.embedded.server import Server, with_tables
 from tests.web.api.support import Client, api
 
+# What they assert is shown with its values when it fails, as in a test module.
+pytest.register_assert_rewrite(
+    *(f"tests.web.api.{name}" for name in ("ingestion_support", "metric_support", "score_rows", "score_support"))
+)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
