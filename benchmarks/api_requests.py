@@ -240,8 +240,9 @@ class Paging:
     query: dict[str, str]
 
 
-#: Rows that are read, at most.
+#: Rows that are read, at most; in the quick form.
 PAGED_ROWS = 10_000
+QUICK_PAGED_ROWS = 2_000
 PAGINGS = (
     Paging("/v2/observations, 1000 by cursor", "/v2/observations", 1000, True, {"fields": _IO}),
     Paging("/v2/observations, 100 by cursor", "/v2/observations", 100, True, {"fields": _IO}),
@@ -252,12 +253,12 @@ PAGINGS = (
 )
 
 
-def page_query(paging: Paging, number: int, meta: dict[str, Any]) -> dict[str, str] | None:
+def page_query(paging: Paging, number: int, meta: dict[str, Any], most: int = PAGED_ROWS) -> dict[str, str] | None:
     """Parameters of a page, the first being 1, after one with this `meta` (of the first: empty); None behind the last."""
     query = {**paging.query, "limit": str(paging.limit)}
     if number == 1:
         return query
-    if (number - 1) * paging.limit >= PAGED_ROWS:
+    if (number - 1) * paging.limit >= most:
         return None
     if paging.by_cursor:
         return {**query, "cursor": meta["cursor"]} if "cursor" in meta else None
