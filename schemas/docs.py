@@ -43,8 +43,9 @@ Put a range of `start_time` into `WHERE`: it is what lets ClickHouse skip the re
 look at the last hour, day or week (`INTERVAL`); spans with older start times, such as those of `tests/corpus`, are found with a
 longer one.
 
-`metadata` is a flat map from names to texts: `metadata['a.b']` for an object that was sent whole, `JSONExtractString(metadata['a'], 'b')` for
-one that an SDK sent as JSON under the name `a` ([mapping](mapping.md#users-sessions-tags-metadata)).
+`metadata` is a flat map from names to texts: `metadata['a.b']` for an object that was sent whole,
+`JSONExtractString(metadata['a'], 'b')` for one that an SDK sent as JSON under the name `a`
+([mapping](mapping.md#users-sessions-tags-metadata)).
 
 `litefuse delete` deletes traces, a user's traces or a project ([how](delete.md)). Spans go by themselves when they are older
 than `LITEFUSE_RETENTION_DAYS`, or than the days that their project has (`litefuse keys create --project NAME
