@@ -270,8 +270,8 @@ async def test_a_scope_of_a_later_version_keeps_no_other_key_out(keys: KeyStore,
     """After going back to an older version nobody was let in."""
     made = await keys.create("shop")
     await store.command(
-        "INSERT INTO api_keys SELECT * REPLACE ('pk-later' AS public_key, 'audit' AS scope) FROM api_keys FINAL "
-        "WHERE public_key = {pk:String}",
+        "INSERT INTO api_keys SELECT * REPLACE ('pk-later' AS public_key, 'audit' AS scope) "
+        "FROM (SELECT * FROM api_keys FINAL WHERE public_key = {pk:String})",
         {"pk": made.pair.public_key},
     )
     found = await keys.snapshot()
