@@ -7,11 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-def eventually(true: Callable[[], object], timeout: float, every: float = 0.1) -> None:
-    """Return when `true()` is; AssertionError after `timeout` seconds."""
+def eventually(
+    true: Callable[[], object], timeout: float, every: float = 0.1, why: Callable[[], object] = lambda: ""
+) -> None:
+    """Return when `true()` is; AssertionError after `timeout` seconds, with what `why()` says then."""
     deadline = time.monotonic() + timeout
     while not true():
-        assert time.monotonic() < deadline, f"not true within {timeout} s"
+        assert time.monotonic() < deadline, f"not true within {timeout} s {why()}"
         time.sleep(every)
 
 

@@ -347,6 +347,10 @@ class Publisher:
         try:
             async with asyncio.timeout(self._timeout):
                 await producer.start()
+            # Of other topics than those it is told of and those it sends to, a client forgets who leads them, and a ping
+            # would find the log unusable for ever.
+            for name in self._topics:
+                producer.client.add_topic(name)
         except BaseException:
             await private.stop_producer(producer, 1.0)
             raise

@@ -169,7 +169,7 @@ def test_broker_is_down_while_running_and_at_start(c: Cluster) -> None:
         assert not late_worker.is_ready()
         c.broker.start()
         for process in (ingest, worker, late_ingest, late_worker):
-            eventually(process.is_ready, 60)
+            eventually(process.is_ready, 60, why=process.not_ready)
         assert post_one(late_ingest) == (200, None)
         acknowledged = len(sending.acknowledged)
         eventually(lambda: len(sending.acknowledged) > acknowledged, 30)

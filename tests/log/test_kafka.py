@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 
 from litefuse.errors import LogUnavailable, RecordTooLarge
 from litefuse.log.base import DEAD, TRACES
@@ -147,6 +148,28 @@ async def test_a_producer_in_a_fatal_state_is_replaced(kafka_kit: KafkaKit) -> N
     assert publisher.replaced == 1
     assert publisher.producer() is not broken
     assert publisher.waiting_bytes == 0
+
+
+async def test_a_new_producer_knows_the_leaders_of_all_topics(kafka_kit: KafkaKit) -> None:
+    """It forgot those of the topics that nothing is sent to, and the log was called unusable for ever: ingest stayed not ready
+    after a restart of the broker, while it accepted spans."""
+    other = f"{kafka_kit.topic}.dead"
+    log = KafkaLog(kafka_kit.settings(), topics=(kafka_kit.topic, other))
+    kafka_kit.opened.append(log)
+    await log.start()
+    await log.publish(kafka_kit.topic, b"1", [])
+    publisher = log._publisher
+    broken = publisher.producer()
+    assert broken is not None
+    publisher._replace(broken, KafkaError("as after a failed batch"))
+
+    async def replaced() -> bool:
+        return publisher.replaced == 1 and publisher.producer() is not None
+
+    await until(replaced)
+    await log.publish(kafka_kit.topic, b"2", [])
+    for _ in range(3):  # each asks for what is known of the topics anew
+        await log.ping()
 
 
 async def test_foreign_records(kafka_kit: KafkaKit) -> None:
