@@ -16,40 +16,12 @@ from dataclasses import dataclass, field
 
 from ingest.publish import Clock
 from litefuse.errors import LogError, LogUnavailable
-from litefuse.keys import Key
-from litefuse.log.base import Headers
+from litefuse.log.sender import Sender
 
 #: Bodies up to this size are collected; larger ones gain nothing.
 SMALL_BYTES = 16 << 10
 _BATCH_BYTES = 128 << 10
 AGE_S = 0.003
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """What all requests in a record have in common."""
-
-    key: Key
-    retention_days: int
-    sdk_name: str
-    sdk_version: str
-
-    def headers(self, media: str, encoding: str, received_at: int) -> Headers:
-        """The headers of a record (architecture section 5); those that say nothing are left out."""
-        headers = [
-            ("project_id", self.key.project_id.encode()),
-            ("content_type", media.encode()),
-            ("received_at", b"%d" % received_at),
-            ("retention_days", b"%d" % self.retention_days),
-            ("public_key", self.key.public_key.encode()),
-        ]
-        if encoding:
-            headers.append(("content_encoding", encoding.encode()))
-        if self.sdk_name:
-            headers.append(("sdk_name", self.sdk_name.encode("utf-8", "replace")))
-        if self.sdk_version:
-            headers.append(("sdk_version", self.sdk_version.encode("utf-8", "replace")))
-        return headers
 
 
 @dataclass(slots=True, eq=False)

@@ -10,14 +10,14 @@ event loop stays free for the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from ingest.answer import success
-from ingest.batch import SMALL_BYTES, Batch, Batcher, Sender
+from ingest.batch import SMALL_BYTES, Batch, Batcher
 from ingest.body import read_body
 from ingest.inflight import Budget, Lease
 from ingest.plan import Plan, one_trace, plan, plan_quickly
@@ -27,13 +27,13 @@ from litefuse.http.auth import Keys
 from litefuse.http.status import JSON, PROTOBUF, encoding_of, media_type, refusal
 from litefuse.keys import Scope
 from litefuse.log.base import Headers, Log
+from litefuse.log.sender import Sender
 from litefuse.otlp import BodyError
 from litefuse.settings import Settings
 from litefuse.telemetry import metrics as m
 
 #: Kept free in a record for its key.
 _KEY_BYTES = 32
-_SDK_CHARS = 200
 _ENCODINGS = frozenset(("", "identity", "gzip", "deflate", "zstd"))
 
 
@@ -72,9 +72,7 @@ class Traces:
             )
         media = _media(headers.get("Content-Type"))
         encoding = _encoding(headers.getall("Content-Encoding", ()))
-        sender = Sender(
-            key, key.retention_days or self._settings.retention_days, _sdk(headers, "name"), _sdk(headers, "version")
-        )
+        sender = Sender.of(key, self._settings.retention_days, headers)
         with self._budget.lease() as lease:
             body = await read_body(request, self._settings.max_body_bytes, lease)
             m.REQUEST_BYTES.inc(len(body))
@@ -184,12 +182,6 @@ def _encoding(values: Sequence[str]) -> str:
     if encoding not in _ENCODINGS:
         raise RequestError(415, "Content-Encoding is none of gzip, deflate, zstd, identity")
     return "" if encoding == "identity" else encoding
-
-
-def _sdk(headers: Mapping[str, str], what: str) -> str:
-    """Of the Langfuse SDKs; the older ones write underscores."""
-    text = headers.get(f"x-langfuse-sdk-{what}") or headers.get(f"x_langfuse_sdk_{what}") or ""
-    return text[:_SDK_CHARS]
 
 
 def _answer(done: Plan, answer: str) -> web.Response:

@@ -68,6 +68,10 @@ class Key:
         """Whether this is the key's secret, in constant time."""
         return hmac.compare_digest(hash_secret(self.salt, secret), self.secret_hash)
 
+    def kept_days(self, default: int) -> int:
+        """Days for which the project keeps what is sent with it; `default`: as the setting says."""
+        return self.retention_days or default
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

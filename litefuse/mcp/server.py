@@ -23,6 +23,7 @@ from litefuse.mcp import shapes, sql
 from litefuse.mcp.reading import Reading
 from litefuse.mcp.tool import reading_tool
 from web.api import cursors
+from web.api.observation import AnyLevel, AnyType
 from web.api.parameters import Bad, time_ns
 from web.queries import observation_pages, observations, scores, traces
 from web.queries.conditions import Condition
@@ -52,30 +53,10 @@ SessionId = Annotated[str | None, Field(description="exactly this session")]
 Environment = Annotated[str | None, Field(description="exactly this environment, such as `production`")]
 
 
-def _upper(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
-
-
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Type = Annotated[
-    Literal[
-        "SPAN",
-        "GENERATION",
-        "EVENT",
-        "AGENT",
-        "TOOL",
-        "CHAIN",
-        "RETRIEVER",
-        "EVALUATOR",
-        "EMBEDDING",
-        "GUARDRAIL",
-    ],
-    BeforeValidator(_upper),
-]
-Level = Annotated[Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"], BeforeValidator(_upper)]
 Place = Annotated[Literal["name", "input", "output", "metadata"], BeforeValidator(_lower)]
 
 
@@ -159,10 +140,10 @@ def server(reading: Reading, *, with_sql: bool = True) -> MCPServer[Any]:
     async def list_observations(
         limit: Limit = 20,
         trace_id: Annotated[str | None, Field(description="only those of this trace")] = None,
-        type: Annotated[Type | None, Field(description="GENERATION: calls of models; TOOL: of tools")] = None,
+        type: Annotated[AnyType | None, Field(description="GENERATION: calls of models; TOOL: of tools")] = None,
         name: Annotated[str | None, Field(description="exactly this name")] = None,
         model: Annotated[str | None, Field(description="the model's name has this in it")] = None,
-        level: Annotated[Level | None, Field(description="ERROR: what failed")] = None,
+        level: Annotated[AnyLevel | None, Field(description="ERROR: what failed")] = None,
         user_id: UserId = None,
         session_id: SessionId = None,
         environment: Environment = None,

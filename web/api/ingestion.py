@@ -10,12 +10,13 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from litefuse.keys import Scope
+from litefuse.log.sender import Sender
 from litefuse.otlp.check import Window
 from litefuse.telemetry import metrics as m
 from web.api import score_writer
 from web.api.errors import issue, refused
 from web.api.ingestion_events import Event, Refused, Rules, ScoreEvent, read
-from web.api.ingestion_writer import Sender, Sent, numbered
+from web.api.ingestion_writer import Sent, numbered
 from web.api.parameters import NoQuery
 from web.api.route import Answer, Call, Route
 
@@ -23,7 +24,6 @@ from web.api.route import Answer, Call, Route
 MAX_BODY_BYTES = 4_718_592
 #: Events of larger requests are read in a thread.
 _SMALL_EVENTS = 50
-_SDK_CHARS = 200
 
 
 class IngestionEvent(TypedDict):
@@ -67,7 +67,8 @@ async def ingest(call: Call, _: NoQuery) -> Answer:
     batch = sent.get("batch") if isinstance(sent, Mapping) else None
     if not isinstance(batch, list):
         raise refused([issue("invalid_type", ["batch"], "batch is not a list of events")])
-    writer, sender = call.services.ingestion_writer, _sender(call)
+    writer = call.services.ingestion_writer
+    sender = Sender.of(call.key, call.services.settings.retention_days, call.request.headers)
     now = writer.now(len(batch))
     rules = Rules(call.project_id, sender.retention_days, Window.of(now, sender.retention_days), call.bearer)
     if len(batch) > _SMALL_EVENTS:
@@ -98,22 +99,6 @@ def _size(call: Call) -> int:
     """Bytes that the events take: all that there may be, when the request does not tell."""
     told = None if "Content-Encoding" in call.request.headers else call.request.content_length
     return told or MAX_BODY_BYTES
-
-
-def _sender(call: Call) -> Sender:
-    return Sender(
-        call.project_id,
-        call.key.public_key,
-        call.key.retention_days or call.services.settings.retention_days,
-        _sdk(call, "name"),
-        _sdk(call, "version"),
-    )
-
-
-def _sdk(call: Call, what: str) -> str:
-    """The older SDKs write underscores."""
-    headers = call.request.headers
-    return (headers.get(f"x-langfuse-sdk-{what}") or headers.get(f"x_langfuse_sdk_{what}") or "")[:_SDK_CHARS]
 
 
 ROUTES: tuple[Route, ...] = (

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from litefuse.otlp.check import Window
 from web.api import score_body
 from web.api.errors import issue
+from web.api.observation import AnyLevel, AnyType
 from web.api.parameters import Bad, time_ns
 from web.api.score_body import INGESTED, Given, new_score
 from web.queries.new_scores import NewScore
@@ -73,29 +74,9 @@ def _list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
 Text = Annotated[str, BeforeValidator(_text)]
 Id = Annotated[Text, Field(min_length=1, max_length=MAX_ID), AfterValidator(_one_line)]
 Instant = Annotated[int, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-Level = Annotated[Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"], BeforeValidator(_upper)]
-Kind = Annotated[
-    Literal[
-        "SPAN",
-        "GENERATION",
-        "EVENT",
-        "AGENT",
-        "TOOL",
-        "CHAIN",
-        "RETRIEVER",
-        "EVALUATOR",
-        "EMBEDDING",
-        "GUARDRAIL",
-    ],
-    BeforeValidator(_upper),
-]
 
 
 class TraceBody(BaseModel):
@@ -122,7 +103,7 @@ class ObservationBody(BaseModel):
     id: Id | None = None
     traceId: Id | None = None
     parentObservationId: Id | None = None
-    type: Kind | None = None
+    type: AnyType | None = None
     name: Text | None = None
     startTime: Instant | None = None
     endTime: Instant | None = None
@@ -130,7 +111,7 @@ class ObservationBody(BaseModel):
     input: Any = None
     output: Any = None
     metadata: Any = None
-    level: Level | None = None
+    level: AnyLevel | None = None
     statusMessage: Text | None = None
     version: Text | None = None
     environment: Text | None = None

@@ -19,7 +19,9 @@ from pydantic import ValidationError
 
 from litefuse.clickhouse.asking import Inserting
 from litefuse.errors import LogUnavailable, StoreError
+from litefuse.http.status import PROTOBUF
 from litefuse.log.base import TRACES, Headers, Log
+from litefuse.log.sender import Sender
 from litefuse.otlp.check import Window
 from litefuse.telemetry import logs
 from web.api.group import Group, later
@@ -43,32 +45,6 @@ _KEY_BYTES = 32
 #: Kind of an object, and its id.
 Object = tuple[str, str]
 Known = dict[Object, dict[str, Event]]
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who has sent the events of a request."""
-
-    project_id: str
-    public_key: str
-    retention_days: int
-    sdk_name: str
-    sdk_version: str
-
-    def headers(self, received_at: int) -> Headers:
-        """Of a record (architecture section 5)."""
-        headers = [
-            ("project_id", self.project_id.encode()),
-            ("content_type", b"application/x-protobuf"),
-            ("received_at", b"%d" % received_at),
-            ("retention_days", b"%d" % self.retention_days),
-            ("public_key", self.public_key.encode()),
-        ]
-        if self.sdk_name:
-            headers.append(("sdk_name", self.sdk_name.encode("utf-8", "replace")))
-        if self.sdk_version:
-            headers.append(("sdk_version", self.sdk_version.encode("utf-8", "replace")))
-        return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +145,13 @@ class IngestionWriter:
             order = version(list(events.values()))
             # Of what has expired meanwhile nothing is kept.
             found += [(row, order) for row in rows(events.values()) if row.start_ns >= oldest]
-        most = self._log.max_value_bytes(sender.headers(now)) - _KEY_BYTES
+        most = self._log.max_value_bytes(_headers(sender, now)) - _KEY_BYTES
         return list(records(found, most)), now
 
     async def _send(self, sender: Sender, planned: tuple[list[Record], int]) -> None:
         """Raises LogError."""
         found, now = planned
-        headers = sender.headers(now)
+        headers = _headers(sender, now)
         try:
             async with asyncio.timeout(_PUBLISH_S):
                 # When some fail, others may be there: all is sent again, and the copies collapse.
@@ -204,6 +180,10 @@ class IngestionWriter:
         if trace and wrong:
             await queries.insert(self._store, [_row(sender, event, {object_: trace}) for event in wrong])
             await queries.forget(self._store, sender.project_id, *object_, trace)
+
+
+def _headers(sender: Sender, received_at: int) -> Headers:
+    return sender.headers(PROTOBUF, "", received_at)
 
 
 def by_object(events: Iterable[Event]) -> Known:

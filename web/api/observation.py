@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, get_args
 
+from pydantic import BeforeValidator
 from typing_extensions import TypedDict
 
 from web.api import observation_parts as parts
@@ -11,11 +12,22 @@ from web.api.observation_parts import Row, ToolCall
 from web.api.values import decoded, number, or_none, time_or_none, time_text
 
 #: What an observation can be, and how much of a problem.
-TYPES = (
-    *("SPAN", "GENERATION", "EVENT", "AGENT", "TOOL"),
-    *("CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL"),
-)
-LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
+Type = Literal[
+    "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL"
+]
+Level = Literal["DEBUG", "DEFAULT", "WARNING", "ERROR"]
+TYPES: tuple[str, ...] = get_args(Type)
+LEVELS: tuple[str, ...] = get_args(Level)
+
+
+def upper(value: object) -> object:
+    """For a validator: text in any case."""
+    return value.upper() if isinstance(value, str) else value
+
+
+#: The same, given in any case.
+AnyType = Annotated[Type, BeforeValidator(upper)]
+AnyLevel = Annotated[Level, BeforeValidator(upper)]
 
 
 class Usage(TypedDict):

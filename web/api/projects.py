@@ -44,9 +44,8 @@ async def listing(call: Call, _: NoQuery) -> Projects:
         "organization": {"id": ORGANIZATION, "name": ORGANIZATION},
         "metadata": {},
     }
-    days = call.key.retention_days or call.services.settings.retention_days
-    if days:
-        project["retentionDays"] = days
+    if call.retention_days:
+        project["retentionDays"] = call.retention_days
     return {"data": [project]}
 
 

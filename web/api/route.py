@@ -41,6 +41,11 @@ class Call:
     def project_id(self) -> str:
         return self.key.project_id
 
+    @property
+    def retention_days(self) -> int:
+        """Days for which the project keeps what it is told; 0 = for ever."""
+        return self.key.kept_days(self.services.settings.retention_days)
+
     def path(self, name: str) -> str:
         """A parameter of the path, decoded."""
         return self.request.match_info[name]

@@ -35,6 +35,8 @@ _SMALL_SCORES = 200
 _GROUPS = ("score", "trace")
 #: Operators of the parameter `operator` → those of conditions.
 _OPERATORS = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "<>", "=": "="}
+#: Parameters that are what a column has to be.
+_EXACT = ("userId", "name", "source", "configId", "sessionId", "datasetRunId", "traceId", "queueId", "dataType")
 #: Clients of v1 know no scores of sessions or runs, and no corrections.
 _V1 = (Condition("traceId", "is not null"), Condition("dataType", "none of", [CORRECTION]))
 
@@ -93,9 +95,8 @@ class ScoresQuery:
 async def create(call: Call, _: NoQuery) -> Any:
     """An object is one score; a list is many, of which those that cannot be are told and the others stored."""
     body = await call.json(_MOST_BYTES)
-    retention = call.key.retention_days or call.services.settings.retention_days
     now = time.time_ns()
-    given = Given(call.project_id, now, retention, Window.of(now, retention).oldest)
+    given = Given(call.project_id, now, call.retention_days, Window.of(now, call.retention_days).oldest)
     if isinstance(body, list):
         return await _create_many(call, body, given)
     if not isinstance(body, dict):
@@ -141,13 +142,7 @@ async def remove(call: Call, _: NoQuery) -> Message:
 
 def filter_of(query: ScoresQuery) -> Filter:
     """Raises ApiError 400."""
-    simple = {
-        name: Condition(name, "=", value)
-        for name in (
-            *("userId", "name", "source", "configId", "sessionId", "datasetRunId", "traceId", "queueId", "dataType"),
-        )
-        if (value := getattr(query, name)) is not None
-    }
+    simple = {name: Condition(name, "=", value) for name in _EXACT if (value := getattr(query, name)) is not None}
     lists = {"environment": query.environment, "id": query.scoreIds, "observationId": query.observationId}
     simple |= {name: Condition(name, "any of", list(given)) for name, given in lists.items() if given}
     if query.traceTags:

@@ -18,6 +18,8 @@ from web.queries.statement import OBSERVATIONS, PROJECT, QueryError, Values
 
 #: Nanoseconds of the rows of trace_parts' key.
 HOUR_NS = 3_600_000_000_000
+#: What the start of a trace or a span can be: spans are of 1970 or later, and hours are 32 bit.
+END_NS = 4_294_800_000 * 1_000_000_000
 
 #: Columns that a list of traces can be filtered by.
 COLUMNS: Mapping[str, Column] = {

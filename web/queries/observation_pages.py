@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from litefuse.clickhouse.asking import Store
 from web.queries import merge, observations, traces
 from web.queries.conditions import Condition
-from web.queries.merge import HOUR_NS
+from web.queries.merge import END_NS, HOUR_NS
 from web.queries.observations import LARGE, SMALL, Filter, Observation, Position, named
 from web.queries.statement import PROJECT, Statement, Values, bind, run
 from web.queries.traces import checked, next_width
 
-#: What the start of a span can be: hours are 32 bit.
-_END_NS = 4_294_800_000 * 1_000_000_000
 _MINUTES_NS = HOUR_NS // 12
 #: Rows that are read to be left out; where there are more they are counted first.
 _LEFT_OUT = 5_000
@@ -171,7 +169,7 @@ class _Walk:
 
     @classmethod
     def of(cls, filter_: Filter, before: Position | None, now_ns: int | None, reach_ns: int) -> _Walk:
-        at = Position(_END_NS if filter_.until_ns is None else min(filter_.until_ns, _END_NS), "", "")
+        at = Position(END_NS if filter_.until_ns is None else min(filter_.until_ns, END_NS), "", "")
         if before is not None:
             at = min(at, before)
         bottom, width = filter_.since_ns or 0, max(_MINUTES_NS, reach_ns)

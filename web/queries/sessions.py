@@ -13,7 +13,7 @@ from typing import Any
 
 from litefuse.clickhouse.asking import Store
 from web.queries import numbers
-from web.queries.merge import HOUR_NS, hour, merged
+from web.queries.merge import END_NS, HOUR_NS, hour, merged
 from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, Statement, Values, bind, run
 from web.queries.totals import counted
@@ -73,8 +73,6 @@ class Range:
 
 #: How far back the newest sessions and users are looked for before they are looked for everywhere.
 _WIDTHS = (6 * HOUR_NS, 96 * HOUR_NS)
-#: What the start of a span can be: hours are 32 bit.
-_END_NS = 4_294_800_000 * 1_000_000_000
 
 # -- statements ----------------------------------------------------------------------------------------------------------
 
@@ -264,7 +262,7 @@ async def _page(
 
 def _one(id_: str) -> list[tuple[str, int, int]]:
     """A group whose range of time is not known."""
-    return [(id_, 0, _END_NS)] if id_ else []
+    return [(id_, 0, END_NS)] if id_ else []
 
 
 async def _told(store: Store, project_id: str, group: str, chosen: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

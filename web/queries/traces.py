@@ -16,7 +16,20 @@ from typing import Any, NamedTuple
 
 from litefuse.clickhouse.asking import Store
 from web.queries import numbers
-from web.queries.merge import HOUR_NS, INDEXED, Filter, by_name, hour, merged, named, orphans, said_named, saying, where
+from web.queries.merge import (
+    END_NS,
+    HOUR_NS,
+    INDEXED,
+    Filter,
+    by_name,
+    hour,
+    merged,
+    named,
+    orphans,
+    said_named,
+    saying,
+    where,
+)
 from web.queries.numbers import Numbers
 from web.queries.statement import PROJECT, QueryError, Statement, Values, bind, run
 from web.queries.totals import counted
@@ -25,8 +38,6 @@ MAX_LIMIT = 1000
 #: How windows and numbers of candidates grow, and how many candidates one statement completes at most.
 _GROWTH = 8
 _MOST_CANDIDATES = 131_072
-#: What the start of a trace can be: spans are of 1970 or later, and hours are 32 bit.
-_END_NS = 4_294_800_000 * 1_000_000_000
 
 #: The name of a trace, but for those without a root.
 ROUGH_NAME = "if(name_rank > 0, said_name, first_name)"
@@ -290,7 +301,7 @@ async def walk(
     store: Store, project_id: str, filter_: Filter, limit: int, before: Position | None, now_ns: int
 ) -> list[Found]:
     """The newest that match: at least `limit` + 1 of them, or all."""
-    at = Position(_END_NS if filter_.until_ns is None else min(filter_.until_ns, _END_NS), "")
+    at = Position(END_NS if filter_.until_ns is None else min(filter_.until_ns, END_NS), "")
     if before is not None:
         at = min(at, before)
     bottom, end = filter_.since_ns or 0, None

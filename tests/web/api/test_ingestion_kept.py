@@ -14,6 +14,7 @@ from litefuse.clickhouse.codes import BUSY
 from litefuse.errors import StoreError, StoreMisconfigured, StoreTooBig, StoreUnavailable
 from litefuse.ingested import KIND, TRACE, VERSION
 from litefuse.log.base import TRACES
+from litefuse.log.sender import Sender
 from litefuse.otlp.check import Window
 from litefuse.text_ids import SPAN_ID, TRACE_ID, span_id, trace_id
 from tests.embedded.server import Server
@@ -21,7 +22,7 @@ from tests.web.api.ingestion_support import accepted, event, iso, kept, spans
 from tests.web.api.support import PROJECTS, Client
 from web.api.errors import ApiError
 from web.api.ingestion_events import Event, Rules, read
-from web.api.ingestion_writer import IngestionWriter, Sender, Sent, numbered
+from web.api.ingestion_writer import IngestionWriter, Sent, numbered
 
 
 async def test_events_are_kept_as_sent_and_go_into_the_log_as_spans(client: Client, server: Server) -> None:
